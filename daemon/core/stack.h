@@ -1,0 +1,397 @@
+#pragma once
+/* The stack: everything that the rest of the daemon may know about TCP/IP. Sans-I/O: frames and time go in; frames, a
+ * deadline, readiness and journal records come out. No clock, descriptor, thread, lock or global; one struct stack is
+ * one shard, and two share nothing.
+ *
+ * One turn:   stack_input()... for each frame, stack_advance(), stack_next_ready()... with plain calls on handles in
+ *             between, stack_settle(), stack_output()..., then sleep until stack_deadline() or a frame.
+ *
+ * The instant given to stack_input or stack_advance is latched: calls on handles happen at that instant. It must
+ * never go backwards (an earlier one counts as the latched one).
+ *
+ * Frames given to stack_input must stay in place until stack_settle returns: services read payload where it lies.
+ * Functions that return int return 0 or -errno; outputs are untouched on failure. */
+#include "core/base/addr.h"
+#include "core/base/journal.h"
+#include "core/base/memory.h"
+#include "core/base/time.h"
+#include "core/tcp/state.h"
+#include "tapstack/congestion.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct stack;
+
+/* ---- configuration ------------------------------------------------------------------------------------------- */
+
+#define STACK_ADDRESSES_MAX 8
+
+struct stack_address {
+	struct ip_addr ip;
+	uint8_t prefix_bits; /* of the IPv6-wide address: an IPv4 /24 is 120 */
+};
+
+/* A congestion algorithm as the host offers it. Lives as long as the stack. */
+struct stack_congestion {
+	const char *name;
+	uint16_t id; /* into journal_record.congestion */
+	const struct tapstack_cc_ops *ops;
+	struct tapstack_params params;
+};
+
+/* TCP's tunables, per stack. stack_config_init gives the defaults. */
+struct stack_tcp_config {
+	struct duration msl;                /* TIME_WAIT lasts twice this; 30 s */
+	struct duration rto_initial;        /* RFC 6298: 1 s */
+	struct duration rto_min;            /* 200 ms */
+	struct duration rto_max;            /* 60 s */
+	struct duration delayed_ack;        /* 40 ms, below 500 ms */
+	struct duration syn_timeout;        /* active open gives up; RFC 9293 MUST-23: at least 3 min */
+	struct duration half_open_timeout;  /* passive: SYN-RECEIVED gives up; 60 s */
+	struct duration retransmit_timeout; /* R2, RFC 9293 SHLD-11: at least 100 s; 15 min */
+	struct duration fin_wait_2_timeout; /* after the service has let go; 60 s */
+	uint32_t initial_window_segments;   /* RFC 6928: 10 */
+	uint32_t rcvbuf_initial_bytes,
+	        rcvbuf_max_bytes; /* receive window: first offer, and the limit of auto-tuning */
+	uint32_t sndbuf_initial_bytes, sndbuf_max_bytes;
+	uint32_t mss_max_bytes;        /* 0: from the MTU */
+	uint32_t challenge_acks_per_s; /* RFC 5961 section 7 */
+	uint8_t ttl;                   /* 64 */
+	bool timestamps, sack, window_scaling;
+	bool syn_cookies; /* when the half-open table is full */
+};
+
+struct stack_config {
+	uint8_t secret[32]; /* ISNs, flow hash, cookies, ports, ...: new at each start; fixed in tests */
+	struct mac_addr mac;
+	struct stack_address address[STACK_ADDRESSES_MAX];
+	uint32_t address_count;
+	struct ip_addr gateway; /* IP_ADDR_ANY: none */
+	uint32_t mtu_bytes;     /* of an IP packet on the wire */
+	uint32_t gso_bytes_max; /* largest TCP payload of one frame out; 0: no super-frames */
+	bool checksum_offload;  /* frames out may carry a partial checksum (see frame_out) */
+
+	uint32_t connections_max, half_open_max, time_wait_max, listeners_max, neighbours_max;
+	uint64_t buffers_max_bytes;   /* payload in send and receive buffers of all connections */
+	uint32_t fragments_max_bytes; /* of IP fragments waiting to be whole */
+
+	uint8_t shard;
+	uint64_t first_connection_id;   /* this stack uses first, first + step, ... */
+	uint32_t connection_id_step;    /* number of shards */
+	uint16_t port_first, port_last; /* ephemeral ports this stack may use */
+
+	struct journal_ring *journal; /* NULL: nothing is recorded (benchmarks of the core, fuzzing) */
+	const struct stack_congestion *congestion_default; /* NULL: built-in Reno */
+	struct stack_tcp_config tcp;
+};
+
+/* All defaults; secret, mac and addresses are zero and must be set. */
+void stack_config_init(struct stack_config *config);
+
+/* Returns 0; -EINVAL a value that makes no sense; -ENOMEM. `config` is copied. */
+int stack_new(const struct stack_config *config, const struct memory *memory, struct instant now,
+              struct stack **ret_stack);
+/* Frees everything at once, without sending or recording; see stack_stop. NULL is allowed. */
+void stack_free(struct stack *stack);
+
+/* The built-in algorithm, RFC 5681 and 6582. */
+const struct stack_congestion *stack_builtin_reno(void);
+
+/* ---- packets ------------------------------------------------------------------------------------------------- */
+
+enum frame_checksum {
+	FRAME_CHECKSUM_UNKNOWN, /* check it */
+	FRAME_CHECKSUM_PARTIAL, /* only the pseudo-header is summed: comes from this machine, nothing to check */
+	FRAME_CHECKSUM_VALID,   /* somebody has checked it */
+};
+
+struct frame_in {
+	const uint8_t *bytes; /* Ethernet header first */
+	uint32_t length;
+	uint16_t gso_bytes; /* segment size when this is a super-frame, else 0 */
+	uint8_t checksum;   /* enum frame_checksum, of the transport header */
+};
+
+/* Why a frame or segment was not taken as it stood. Names appear in tapstackctl. Append only. */
+#define STACK_VERDICTS(X)                                                                                            \
+	X(ACCEPTED, "processed")                                                                                     \
+	X(DROP_ETHERNET, "not a frame for this host")                                                                \
+	X(DROP_PROTOCOL, "not a protocol this stack speaks")                                                         \
+	X(DROP_ARP, "malformed or foreign ARP")                                                                      \
+	X(DROP_IP_MALFORMED, "malformed IP header or lengths that disagree")                                         \
+	X(DROP_IP_CHECKSUM, "wrong IP header checksum")                                                              \
+	X(DROP_IP_SOURCE_ROUTE, "source route refused")                                                              \
+	X(DROP_IP_SOURCE, "source address that no host may have")                                                    \
+	X(DROP_IP_DESTINATION, "not addressed to this stack")                                                        \
+	X(DROP_FRAGMENT, "fragment refused: overlap, size or limit")                                                 \
+	X(FRAGMENT_HELD, "fragment kept until its packet is whole")                                                  \
+	X(DROP_ICMP, "malformed ICMP, or one that this stack ignores")                                               \
+	X(DROP_ICMP_UNRELATED, "ICMP error about nothing that was sent")                                             \
+	X(DROP_MALFORMED, "malformed TCP header")                                                                    \
+	X(DROP_CHECKSUM, "wrong TCP checksum")                                                                       \
+	X(DROP_BROADCAST, "TCP to a broadcast or multicast address")                                                 \
+	X(DROP_NO_CONNECTION, "no such connection; answered with RST")                                               \
+	X(DROP_RST_NO_CONNECTION, "RST for a connection that does not exist")                                        \
+	X(DROP_LISTEN, "not a SYN, sent to a listener")                                                              \
+	X(DROP_BACKLOG, "listener's backlog or the connection limit is full")                                        \
+	X(DROP_JOURNAL_FULL, "no room in the audit journal: new connection refused")                                 \
+	X(DROP_NO_MEMORY, "no memory for it")                                                                        \
+	X(DROP_COOKIE, "invalid SYN cookie")                                                                         \
+	X(COOKIE_SENT, "SYN answered with a cookie")                                                                 \
+	X(DROP_SYN_SENT_ACK, "unacceptable ACK in SYN-SENT")                                                         \
+	X(DROP_OUT_OF_WINDOW, "sequence numbers outside the window")                                                 \
+	X(DROP_PAWS, "old timestamp (PAWS)")                                                                         \
+	X(DROP_RST_SEQ, "RST outside the window")                                                                    \
+	X(CHALLENGE_ACK, "answered with a challenge ACK (RFC 5961)")                                                 \
+	X(CHALLENGE_ACK_LIMITED, "challenge ACK not sent: rate limit")                                               \
+	X(DROP_NO_ACK, "segment without ACK")                                                                        \
+	X(DROP_ACK_TOO_OLD, "ACK below the acceptable range (RFC 5961 section 5)")                                   \
+	X(DROP_ACK_UNSENT, "ACK of something not sent")                                                              \
+	X(DROP_TEXT_CLOSED, "data after the local program had closed; answered with RST")                            \
+	X(DROP_TEXT_AFTER_FIN, "data beyond the peer's FIN")                                                         \
+	X(DROP_REASSEMBLY, "too many holes, or no memory for out-of-order data")                                     \
+	X(DUPLICATE, "nothing new in it")                                                                            \
+	X(RESET, "it reset the connection")                                                                          \
+	X(TIME_WAIT_ACK, "answered from TIME-WAIT")
+
+enum stack_verdict {
+#define STACK_VERDICT_ENUM(name, meaning) VERDICT_##name,
+	STACK_VERDICTS(STACK_VERDICT_ENUM)
+#undef STACK_VERDICT_ENUM
+	        STACK_VERDICT_COUNT
+};
+
+const char *stack_verdict_name(unsigned verdict);
+const char *stack_verdict_meaning(unsigned verdict);
+
+/* One frame. Any bytes are allowed. The verdict is counted. */
+enum stack_verdict stack_input(struct stack *stack, struct instant now, const struct frame_in *frame);
+
+/* Due timers; bounded work: returns true when more is due, call again after the packets. */
+bool stack_advance(struct stack *stack, struct instant now);
+
+/* Payload that services have left unread in frames is copied to the connections' own buffers. After it, the frames'
+ * memory may be used again. */
+void stack_settle(struct stack *stack);
+
+#define FRAME_OUT_HEADER_MAX 128
+#define FRAME_OUT_IOV_MAX 8
+
+/* A frame to send: maps one to one onto struct virtio_net_hdr. iov[0] is `header` (all headers), the rest is payload
+ * in the send buffers. Valid until the next call on the stack other than stack_output. */
+struct frame_out {
+	struct iovec iov[FRAME_OUT_IOV_MAX];
+	uint32_t iov_count, length;
+	uint16_t gso_bytes;    /* payload of each segment when the frame must be cut (TCPv4/TCPv6), else 0 */
+	uint16_t header_bytes; /* all headers: what each segment repeats */
+	uint16_t checksum_start, checksum_offset; /* offset 0: the checksum is complete */
+	bool is_ipv6;
+	uint8_t header[FRAME_OUT_HEADER_MAX];
+};
+
+/* Up to `count` frames that may go out now; returns their number, 0: nothing more. What the link then can't send
+ * counts as lost on the way. */
+size_t stack_output(struct stack *stack, struct frame_out *frames, size_t count);
+
+/* When stack_advance must be called even if nothing arrives; never in the past after a finished turn. */
+struct instant stack_deadline(const struct stack *stack);
+
+/* ---- sockets ------------------------------------------------------------------------------------------------- */
+
+/* generation << 32 | slot. A handle is its holder's from the moment it is returned or reported (READY_ACCEPTED) until
+ * the holder calls stack_close or stack_abort, whatever the peer does meanwhile; after that it is stale, and
+ * calls with it return -EBADF. */
+struct conn_handle {
+	uint64_t v;
+};
+#define CONN_HANDLE_NONE ((struct conn_handle){ 0 })
+
+struct stack_listen_options {
+	struct ip_addr address; /* IP_ADDR_ANY: every address of the stack */
+	uint16_t port;
+	uint16_t service;                          /* tag for the journal and for stack_ready */
+	uint32_t backlog;                          /* half-open and not yet taken connections of this listener */
+	const struct stack_congestion *congestion; /* NULL: the stack's default */
+	bool nodelay;                              /* no Nagle */
+};
+
+/* Returns 0; -EADDRINUSE; -EADDRNOTAVAIL not an address of the stack; -ENOSPC listeners_max. */
+int stack_listen(struct stack *stack, const struct stack_listen_options *options, struct conn_handle *ret_listener);
+/* Half-open connections of the listener are reset; those that were accepted live on. */
+int stack_unlisten(struct stack *stack, struct conn_handle listener);
+
+struct stack_connect_options {
+	struct ip_addr local; /* IP_ADDR_ANY: the stack chooses (RFC 9293 MUST-44) */
+	uint16_t local_port;  /* 0: random (RFC 6056) */
+	struct ip_addr remote;
+	uint16_t remote_port;
+	uint16_t service;
+	const struct stack_congestion *congestion;
+	bool nodelay;
+	uint64_t user;
+};
+
+/* Starts an active open. Returns 0; -EADDRINUSE, -EADDRNOTAVAIL, -ENETUNREACH (no route, broadcast, multicast),
+ * -ENOBUFS (limits, journal full), -ENOMEM. The outcome comes as READY_CONNECTED or READY_ERROR. */
+int stack_connect(struct stack *stack, const struct stack_connect_options *options, struct conn_handle *ret_conn);
+
+enum stack_ready_flag {
+	READY_ACCEPTED = 1,  /* new, from a listener; the first report of its handle */
+	READY_CONNECTED = 2, /* the active open has succeeded */
+	READY_READABLE = 4,  /* new data to peek at */
+	READY_WRITABLE = 8,  /* stack_space gave less than wanted before; now there is room again */
+	READY_EOF = 16,      /* the peer has closed its direction: after what can be read now nothing comes */
+	READY_ERROR = 32,    /* the connection is dead: cause says why. Close it */
+	READY_SENT = 64, /* everything committed, and the FIN if any, has been acknowledged (after stack_shutdown) */
+};
+
+struct stack_ready {
+	struct conn_handle conn;
+	uint64_t user; /* as set by stack_set_user; 0 at first */
+	uint16_t service;
+	uint16_t cause; /* READY_ERROR: enum tcp_cause */
+	uint32_t flags;
+};
+
+/* The next connection about which there is something new (each fact is reported once). False: none. */
+bool stack_next_ready(struct stack *stack, struct stack_ready *ret_ready);
+
+int stack_set_user(struct stack *stack, struct conn_handle conn, uint64_t user);
+
+/* Unread payload, where it lies, as spans; *ret_count is how many. Returns the bytes in these spans (0: none now),
+ * or -EBADF. Valid until stack_consume, stack_settle or stack_input. More may follow than iov_max spans reach. */
+ssize_t stack_peek(struct stack *stack, struct conn_handle conn, struct iovec *iov, int iov_max, int *ret_count);
+/* The first `length` of these bytes are done with; the window opens. More than there are is the caller's bug. */
+int stack_consume(struct stack *stack, struct conn_handle conn, size_t length);
+/* All that was sent has been read and the peer's FIN arrived. */
+bool stack_at_eof(const struct stack *stack, struct conn_handle conn);
+
+/* Room for up to `wanted` bytes to send, to be filled in place. Returns the bytes of room (0: wait for
+ * READY_WRITABLE); -EBADF; -EPIPE after stack_shutdown; -ECONNRESET when the connection is dead. Valid until any
+ * other call. */
+ssize_t stack_space(struct stack *stack, struct conn_handle conn, size_t wanted, struct iovec *iov, int iov_max,
+                    int *ret_count);
+/* `length` bytes of that room have been filled and are to be sent. `more`: hold a last partial segment back, more
+ * follows in this turn. */
+int stack_commit(struct stack *stack, struct conn_handle conn, size_t length, bool more);
+/* space + copy + commit. Returns the bytes taken, perhaps fewer, or as stack_space. */
+ssize_t stack_send(struct stack *stack, struct conn_handle conn, const void *bytes, size_t length);
+
+/* Nothing more will be sent: FIN after what is queued. Reading goes on. */
+int stack_shutdown(struct stack *stack, struct conn_handle conn);
+/* Lets go of the handle: FIN after what is queued, unless data lies unread or arrives later: then RST (RFC 9293
+ * SHLD-3). TCP finishes by itself. */
+int stack_close(struct stack *stack, struct conn_handle conn);
+/* Lets go of the handle with RST. */
+int stack_abort(struct stack *stack, struct conn_handle conn);
+
+/* ---- looking in ---------------------------------------------------------------------------------------------- */
+
+/* A connection (of any of the three kinds of record) or listener, for listings. Names as `ss` has them. */
+struct stack_conn_info {
+	uint64_t id;               /* connection_id; 0 for a listener */
+	struct conn_handle handle; /* NONE for half-open and TIME_WAIT records */
+	struct flow flow;
+	uint8_t state; /* enum tcp_state */
+	uint8_t shard;
+	bool active, compact, sack, timestamps, window_scaling, nodelay, orphan;
+	uint8_t snd_wscale, rcv_wscale, ca_state; /* ca_state: 0 open, 1 recovery, 2 loss (RTO) */
+	uint16_t service;
+	const char *congestion;
+	struct instant opened, last_snd, last_rcv;
+	struct duration rto, srtt, rttvar, min_rtt, timer_left; /* timer_left: of retransmission; 0 none */
+	uint32_t backoff, retrans, retrans_total;
+	uint32_t mss, advmss, pmtu;
+	uint64_t cwnd, ssthresh, pacing_rate;
+	uint64_t bytes_sent, bytes_retrans, bytes_acked, bytes_received;
+	uint32_t segs_out, segs_in, data_segs_out, data_segs_in;
+	uint32_t unacked, lost, sacked, notsent, recv_q, send_q, rcv_ooopack; /* bytes, but rcv_ooopack (ranges) */
+	uint32_t snd_wnd, rcv_wnd, rcvbuf, sndbuf, backlog, accept_q;
+	uint32_t iss, irs, snd_una, snd_nxt, rcv_nxt;
+};
+
+/* 0; -EBADF for a stale handle. */
+int stack_info(const struct stack *stack, struct conn_handle conn, struct stack_conn_info *ret_info);
+/* By connection id, over all kinds of record; -ENOENT. Walks the tables: linear. */
+int stack_find(const struct stack *stack, uint64_t id, struct stack_conn_info *ret_info);
+
+/* Resumable walk over listeners, connections, half-open and TIME_WAIT records: fills up to `count` entries, advances
+ * *cursor (start with 0), looks at no more than some thousand records a call. Returns the number filled; the walk is
+ * over when *cursor is UINT64_MAX. What is born or dies meanwhile may or may not be seen. */
+size_t stack_walk(const struct stack *stack, uint64_t *cursor, struct stack_conn_info *ret_infos, size_t count);
+
+/* One connection by id, by an administrator: `abort` sends RST, else as the service's own close would. -ENOENT. */
+int stack_admin_close(struct stack *stack, uint64_t id, bool abort);
+
+struct stack_neighbour_info {
+	struct ip_addr ip;
+	struct mac_addr mac;
+	bool resolved;
+	struct instant updated;
+};
+size_t stack_neighbours(const struct stack *stack, struct stack_neighbour_info *ret_infos, size_t count);
+
+/* Counters that only grow. */
+#define STACK_COUNTERS(X)                                                                                            \
+	X(frames_in, "frames received")                                                                              \
+	X(frames_out, "frames sent")                                                                                 \
+	X(bytes_in, "bytes of frames received")                                                                      \
+	X(bytes_out, "bytes of frames sent")                                                                         \
+	X(segments_in, "TCP segments received (a super-frame counts as one)")                                        \
+	X(segments_out, "TCP segments sent (a super-frame counts as one)")                                           \
+	X(active_opens, "connections opened from here")                                                              \
+	X(passive_opens, "connections accepted")                                                                     \
+	X(attempt_fails, "handshakes that failed")                                                                   \
+	X(established_resets, "established connections that were reset")                                             \
+	X(retransmitted_segments, "segments sent again")                                                             \
+	X(retransmission_timeouts, "times the retransmission timer went off")                                        \
+	X(fast_recoveries, "times fast recovery began")                                                              \
+	X(resets_sent, "RST segments sent")                                                                          \
+	X(cookies_sent, "SYN cookies sent")                                                                          \
+	X(cookies_received, "valid SYN cookies received")                                                            \
+	X(challenge_acks, "challenge ACKs sent")                                                                     \
+	X(delayed_acks, "ACKs sent by the delay timer")                                                              \
+	X(window_probes, "zero-window probes sent")                                                                  \
+	X(out_of_order, "segments that arrived ahead of a hole")                                                     \
+	X(bytes_copied_in, "payload bytes copied because a service left them unread")                                \
+	X(arp_requests_out, "ARP requests sent")                                                                     \
+	X(icmp_out, "ICMP messages sent")                                                                            \
+	X(fragments_in, "IP fragments received")                                                                     \
+	X(reassembled, "IP packets made whole from fragments")                                                       \
+	X(congestion_offences, "decisions of congestion plugins that had to be corrected")                           \
+	X(alloc_failures, "times memory was refused")                                                                \
+	X(time_wait_evicted, "TIME_WAIT records cut short by their limit")                                           \
+	X(half_open_evicted, "half-open records replaced under load")
+
+struct stack_counters {
+#define STACK_COUNTER_FIELD(name, help) uint64_t name;
+	STACK_COUNTERS(STACK_COUNTER_FIELD)
+#undef STACK_COUNTER_FIELD
+	uint64_t verdict[STACK_VERDICT_COUNT];
+	uint64_t transitions[TCPS_STATE_COUNT][TCPS_STATE_COUNT]; /* [from][to] */
+};
+
+/* Gauges: what is so now. */
+struct stack_gauges {
+	uint32_t in_state[TCPS_STATE_COUNT]; /* connections, of all kinds of record, by state; LISTEN: listeners */
+	uint32_t connections, half_open, time_wait, neighbours;
+	uint32_t connections_max, half_open_max, time_wait_max;
+	uint64_t buffer_bytes, buffer_bytes_max; /* in use; limit */
+	uint64_t memory_bytes;                   /* taken from the host in all */
+	uint64_t journal_room, journal_reserved; /* in records */
+};
+
+const struct stack_counters *stack_get_counters(const struct stack *stack);
+void stack_get_gauges(const struct stack *stack, struct stack_gauges *ret_gauges);
+
+/* The daemon stops: listeners go; `abort` false: connections are closed as by their service; true: all that is left
+ * is reset with cause DAEMON_STOP, recorded, and the RSTs wait in stack_output. Returns the number still alive. */
+size_t stack_stop(struct stack *stack, bool abort);
+
+/* The path or link changed. Takes effect for segments sent from now on. */
+void stack_set_offload(struct stack *stack, uint32_t gso_bytes_max, bool checksum_offload);
+/* Announces our addresses (gratuitous ARP, RFC 5227 section 3): after the link came up. */
+void stack_announce(struct stack *stack);

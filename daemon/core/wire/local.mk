@@ -1,0 +1,1 @@
+# sources and tests of daemon/core/wire
