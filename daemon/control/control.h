@@ -1,0 +1,87 @@
+#pragma once
+/* The control plane: a varlink server (interface org.tapstack.control) on a Unix stream socket, in main's thread.
+ *
+ * One JSON object per message, ended by a NUL byte; replies come strictly in the order of the calls. What a caller
+ * may do is decided here, from SO_PEERCRED and the lists of names in the configuration. Nothing a caller does can
+ * hold up a shard: shards are asked through their mailboxes, in slices, and a slow reader is only served as fast as
+ * it reads.
+ *
+ * The methods are one table (methods.c); the interface description is made from it. */
+#include <event2/event.h>
+#include <jansson.h>
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct config;
+struct control;
+struct registry;
+struct shard;
+
+/* Each role may do all that the ones before it may. */
+enum control_role {
+	CONTROL_NOBODY,  /* may not even look */
+	CONTROL_OBSERVE, /* look */
+	CONTROL_OPERATE, /* and close connections */
+	CONTROL_ADMIN,   /* and reload the configuration, stop the daemon */
+	CONTROL_ROLE_COUNT
+};
+
+/* "nobody", "observe", "operate", "admin"; "?" out of range. */
+const char *control_role_name(unsigned role);
+
+/* Who has a role: user names, numeric uids, or "group:NAME". Names that don't exist grant nothing. uid 0 and the
+ * daemon's own uid always have `admin`. Lists end with NULL; a NULL list is empty. */
+struct control_rights {
+	const char *const *observe, *const *operate, *const *admin;
+};
+
+/* One call that was meant to change something, done or refused. */
+struct control_action {
+	int64_t realtime_ns;
+	uid_t uid;
+	pid_t pid;
+	const char *method;    /* "Close" */
+	const char *arguments; /* JSON object, as text */
+	const char *result;    /* "ok", or the name of the error: "PermissionDenied" */
+};
+
+/* What control needs of the others, filled in by main. All are called in main's thread; none may block for long. */
+struct control_hooks {
+	void *context;
+	/* The configuration in force. */
+	const struct config *(*config)(void *context);
+	/* Adds to the answer of Status what main knows: "audit": {...}, "link": {...}, "database": path, ... */
+	void (*status)(void *context, json_t *object);
+	/* Reads the configuration again. Returns 0, or -errno with everything as before. *ret_report is a new
+	 * reference to an object {"changed": [keys], "needs_restart": [keys], "errors": [texts]}, also on failure. */
+	int (*reload)(void *context, json_t **ret_report);
+	/* Begins the daemon's orderly stop; returns at once. */
+	void (*stop)(void *context);
+	/* Records an action. */
+	void (*action)(void *context, const struct control_action *action);
+};
+
+struct control_options {
+	const char *path;             /* of the socket; ignored when listen_fd >= 0 */
+	int listen_fd;                /* a listening socket that somebody else opened (socket activation), or -1 */
+	struct control_rights rights; /* copied */
+	struct shard *const *shards; /* array of shard_count; lives as long as the control plane, as does all below */
+	unsigned shard_count;
+	const struct registry *registry;
+	struct control_hooks hooks;
+};
+
+/* Listens. A socket file that nobody answers on is replaced. Returns 0; or -errno with a sentence for the operator in
+ * `error`: -EADDRINUSE somebody answers on the socket, -EEXIST something else is in its place, -EACCES, ... */
+int control_open(const struct control_options *options, struct event_base *base, struct control **ret_control,
+                 char *error, size_t error_size);
+
+/* The lists of names may have changed. Callers that are connected are judged anew at their next call. */
+int control_set_rights(struct control *control, const struct control_rights *rights);
+
+/* Stops listening, removes the socket file if this control plane made it, and lets the callers go: what is in their
+ * output buffers is written as far as that goes at once. The base must still be there, and calls under way at shards
+ * must have been answered or never be. NULL is allowed. */
+void control_close(struct control *control);
