@@ -1,0 +1,43 @@
+#pragma once
+/* What the stack knows, as JSON: connections under the field names of `ss -tieom`, counters under the names of the
+ * tables in stack.h. Used by the control socket and by the status page, so that both say the same. */
+#include "core/stack.h"
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct render_names {
+	const char *const *service; /* by tag; NULL entries are allowed */
+	size_t service_count;
+};
+
+#define RENDER_ADDRESS_MAX 48  /* "2001:db8::1" with NUL */
+#define RENDER_ENDPOINT_MAX 56 /* "[2001:db8::1]:65535", "192.0.2.1:80", "*:80" with NUL */
+
+/* "192.0.2.1", "2001:db8::1"; "*" for IP_ADDR_ANY. */
+const char *render_address(const struct ip_addr *ip, char text[RENDER_ADDRESS_MAX]);
+const char *render_endpoint(const struct ip_addr *ip, uint16_t port, char text[RENDER_ENDPOINT_MAX]);
+const char *render_mac(const struct mac_addr *mac, char text[18]);
+
+/* An object, or NULL when memory is out. Times are milliseconds as numbers with fraction, as ss has them; bytes and
+ * counts are integers. Fields:
+ *   id, shard, state, local, local_port, peer, peer_port, service, role ("passive", "active"), cong, ca_state,
+ *   recv_q, send_q (of a listener: accept queue and backlog), orphan, compact, opts (array: "ts", "sack", "wscale",
+ *   "nodelay"), snd_wscale, rcv_wscale, rto, rtt, rttvar, minrtt, timer (left until retransmission, or null),
+ * backoff, mss, advmss, pmtu, cwnd (bytes), ssthresh (bytes, or null when unknown), pacing_rate (bytes/s),
+ * bytes_sent, bytes_retrans, bytes_acked, bytes_received, segs_out, segs_in, data_segs_out, data_segs_in, lastsnd,
+ * lastrcv, age, unacked, retrans, retrans_total, lost, sacked, notsent, rcv_ooopack, snd_wnd, rcv_wnd, rcvbuf,
+ * sndbuf, iss, irs, snd_una, snd_nxt, rcv_nxt A compact record (half-open, TIME-WAIT) leaves out what it does not
+ * keep. */
+json_t *render_connection(const struct stack_conn_info *info, const struct render_names *names, struct instant now);
+
+/* {"frames_in": n, ..., "verdicts": {"DROP_PAWS": n, ...}, "transitions": {"LISTEN>SYN-RECEIVED": n, ...}}.
+ * `all`: zero verdicts and transitions too. */
+json_t *render_counters(const struct stack_counters *counters, bool all);
+
+/* {"states": {"ESTABLISHED": n, ...}, "connections": n, "connections_max": n, ...} */
+json_t *render_gauges(const struct stack_gauges *gauges);
+
+/* {"address", "mac" or null, "age" in ms} */
+json_t *render_neighbour(const struct stack_neighbour_info *info, struct instant now);
