@@ -6,7 +6,8 @@
  * hold up a shard: shards are asked through their mailboxes, in slices, and a slow reader is only served as fast as
  * it reads.
  *
- * The methods are one table (methods.c); the interface description is made from it. */
+ * The methods are one table (methods.c); the interface description is made from it. The process must ignore SIGPIPE.
+ */
 #include <event2/event.h>
 #include <jansson.h>
 
@@ -17,7 +18,8 @@
 struct config;
 struct control;
 struct registry;
-struct shard;
+struct render_names;
+struct shards;
 
 /* Each role may do all that the ones before it may. */
 enum control_role {
@@ -37,6 +39,17 @@ struct control_rights {
 	const char *const *observe, *const *operate, *const *admin;
 };
 
+#define CONTROL_GROUPS_MAX 256
+
+/* Who has a connected socket's other end. */
+struct control_peer {
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+	size_t group_count;
+	gid_t groups[CONTROL_GROUPS_MAX]; /* supplementary */
+};
+
 /* One call that was meant to change something, done or refused. */
 struct control_action {
 	int64_t realtime_ns;
@@ -52,6 +65,8 @@ struct control_hooks {
 	void *context;
 	/* The configuration in force. */
 	const struct config *(*config)(void *context);
+	/* Names of the services by their tags. */
+	const struct render_names *(*names)(void *context);
 	/* Adds to the answer of Status what main knows: "audit": {...}, "link": {...}, "database": path, ... */
 	void (*status)(void *context, json_t *object);
 	/* Reads the configuration again. Returns 0, or -errno with everything as before. *ret_report is a new
@@ -64,17 +79,21 @@ struct control_hooks {
 };
 
 struct control_options {
-	const char *path;             /* of the socket; ignored when listen_fd >= 0 */
+	const char *path;             /* of the socket; unused when listen_fd >= 0 */
 	int listen_fd;                /* a listening socket that somebody else opened (socket activation), or -1 */
 	struct control_rights rights; /* copied */
-	struct shard *const *shards; /* array of shard_count; lives as long as the control plane, as does all below */
-	unsigned shard_count;
-	const struct registry *registry;
+	struct shards *shards;        /* lives as long as the control plane; so does the registry */
+	struct registry *registry;
 	struct control_hooks hooks;
+	/* How a peer's credentials are found; NULL: SO_PEERCRED and SO_PEERGROUPS. Tests play other users with it. */
+	int (*credentials)(int fd, struct control_peer *ret_peer);
 };
 
-/* Listens. A socket file that nobody answers on is replaced. Returns 0; or -errno with a sentence for the operator in
- * `error`: -EADDRINUSE somebody answers on the socket, -EEXIST something else is in its place, -EACCES, ... */
+/* Listens. The socket is created with the narrowest mode that lets everybody in who has a role: 0600 when the lists
+ * name nobody else; 0660 with that group when they name one group and no user; else 0666 (the daemon refuses whoever
+ * has no role). It has never been wider than that. A socket file that nobody answers on is replaced. Returns 0; or
+ * -errno with a sentence for the operator in `error`: -EADDRINUSE somebody answers on the socket, -EEXIST something
+ * else is in its place, -EACCES, ... */
 int control_open(const struct control_options *options, struct event_base *base, struct control **ret_control,
                  char *error, size_t error_size);
 
@@ -82,6 +101,6 @@ int control_open(const struct control_options *options, struct event_base *base,
 int control_set_rights(struct control *control, const struct control_rights *rights);
 
 /* Stops listening, removes the socket file if this control plane made it, and lets the callers go: what is in their
- * output buffers is written as far as that goes at once. The base must still be there, and calls under way at shards
- * must have been answered or never be. NULL is allowed. */
+ * output buffers is written as far as that goes at once. The event base must still be there. Questions that shards
+ * have not answered yet keep a small rest alive until they do. NULL is allowed. */
 void control_close(struct control *control);

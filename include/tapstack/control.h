@@ -1,0 +1,105 @@
+/* tapstack/control.h: what the daemon's control socket and its clients share: names, limits, and the table of fields
+ * that a connection has, from which the interface description, filters, columns and the manual page are made.
+ *
+ * The socket speaks varlink: one JSON object a message, ended by a NUL byte. */
+#ifndef TAPSTACK_CONTROL_H
+#define TAPSTACK_CONTROL_H
+
+#define TAPSTACK_CONTROL_INTERFACE "org.tapstack.control"
+#define TAPSTACK_VARLINK_INTERFACE "org.varlink.service"
+
+/* Errors of TAPSTACK_CONTROL_INTERFACE: name, parameters as varlink writes them, meaning. */
+#define TAPSTACK_CONTROL_ERRORS(X)                                                                                   \
+	X(InvalidMessage, "reason: string", "not a message of this protocol; the connection is closed after it")     \
+	X(TooManyClients, "limit: int", "all places for clients are taken; the connection is closed after it")       \
+	X(NoSuchConnection, "id: int", "no connection with this id is live")                                         \
+	X(InvalidConfiguration, "errors: []string", "the configuration was not accepted; nothing has changed")       \
+	X(Failed, "reason: string", "the daemon could not do it")
+
+/* What a field of a connection holds, and so how it is compared and shown. */
+enum tapstack_field_kind {
+	TAPSTACK_FIELD_NUMBER,       /* integer */
+	TAPSTACK_FIELD_MILLISECONDS, /* number with fraction */
+	TAPSTACK_FIELD_TEXT,         /* compared as a shell pattern (* ? [...]) */
+	TAPSTACK_FIELD_STATE,        /* "ESTABLISHED", ... */
+	TAPSTACK_FIELD_ADDRESS,      /* compared with an address or a prefix */
+	TAPSTACK_FIELD_BOOLEAN,
+	TAPSTACK_FIELD_LIST, /* of texts; equal when one of them is */
+};
+
+/* The fields of a connection or listener, in the order in which they are shown: name (as `ss -tieom` has it where it
+ * has it), kind, unit, help. A record that doesn't keep a field leaves it out. */
+#define TAPSTACK_CONNECTION_FIELDS(X)                                                                                \
+	X(id, NUMBER, "", "number of the connection; the same in the audit database; 0 for a listener")              \
+	X(shard, NUMBER, "", "shard that has it")                                                                    \
+	X(state, STATE, "", "state, by RFC 9293")                                                                    \
+	X(recv_q, NUMBER, "bytes", "arrived, not yet read by the service; listener: connections to be accepted")     \
+	X(send_q, NUMBER, "bytes", "sent or to be sent, not acknowledged; listener: backlog")                        \
+	X(local, ADDRESS, "", "address of this side")                                                                \
+	X(local_port, NUMBER, "", "port of this side")                                                               \
+	X(peer, ADDRESS, "", "address of the other side")                                                            \
+	X(peer_port, NUMBER, "", "port of the other side")                                                           \
+	X(service, TEXT, "", "service that has the connection")                                                      \
+	X(role, TEXT, "", "passive: the peer opened it; active: this side did")                                      \
+	X(orphan, BOOLEAN, "", "the service has let go of it")                                                       \
+	X(compact, BOOLEAN, "", "kept in a compact record (half-open, TIME-WAIT)")                                   \
+	X(age, MILLISECONDS, "ms", "since it was opened")                                                            \
+	X(cong, TEXT, "", "congestion-control algorithm")                                                            \
+	X(ca_state, TEXT, "", "open, recovery or loss")                                                              \
+	X(opts, LIST, "", "options in use: ts, sack, wscale, nodelay")                                               \
+	X(snd_wscale, NUMBER, "", "window scale of the peer's windows")                                              \
+	X(rcv_wscale, NUMBER, "", "window scale of our windows")                                                     \
+	X(rto, MILLISECONDS, "ms", "retransmission time-out")                                                        \
+	X(rtt, MILLISECONDS, "ms", "smoothed round-trip time")                                                       \
+	X(rttvar, MILLISECONDS, "ms", "its variation")                                                               \
+	X(minrtt, MILLISECONDS, "ms", "least round-trip time")                                                       \
+	X(timer, MILLISECONDS, "ms", "until the retransmission timer goes off")                                      \
+	X(backoff, NUMBER, "", "times the time-out has been doubled")                                                \
+	X(mss, NUMBER, "bytes", "largest segment we send")                                                           \
+	X(advmss, NUMBER, "bytes", "largest segment we asked for")                                                   \
+	X(pmtu, NUMBER, "bytes", "path MTU")                                                                         \
+	X(cwnd, NUMBER, "bytes", "congestion window")                                                                \
+	X(ssthresh, NUMBER, "bytes", "slow-start threshold")                                                         \
+	X(pacing_rate, NUMBER, "bytes/s", "pacing rate; 0: not paced")                                               \
+	X(bytes_sent, NUMBER, "bytes", "payload sent, with retransmissions")                                         \
+	X(bytes_retrans, NUMBER, "bytes", "payload sent again")                                                      \
+	X(bytes_acked, NUMBER, "bytes", "payload that the peer has acknowledged")                                    \
+	X(bytes_received, NUMBER, "bytes", "payload received in order")                                              \
+	X(segs_out, NUMBER, "", "segments sent")                                                                     \
+	X(segs_in, NUMBER, "", "segments received")                                                                  \
+	X(data_segs_out, NUMBER, "", "segments with payload sent")                                                   \
+	X(data_segs_in, NUMBER, "", "segments with payload received")                                                \
+	X(lastsnd, MILLISECONDS, "ms", "since the last segment was sent")                                            \
+	X(lastrcv, MILLISECONDS, "ms", "since the last segment arrived")                                             \
+	X(unacked, NUMBER, "bytes", "sent, not acknowledged")                                                        \
+	X(retrans, NUMBER, "", "retransmissions under way")                                                          \
+	X(retrans_total, NUMBER, "", "retransmissions so far")                                                       \
+	X(lost, NUMBER, "bytes", "taken for lost")                                                                   \
+	X(sacked, NUMBER, "bytes", "selectively acknowledged")                                                       \
+	X(notsent, NUMBER, "bytes", "given to TCP, not yet sent")                                                    \
+	X(rcv_ooopack, NUMBER, "", "ranges held that lie ahead of a hole")                                           \
+	X(snd_wnd, NUMBER, "bytes", "window that the peer offers")                                                   \
+	X(rcv_wnd, NUMBER, "bytes", "window that we offer")                                                          \
+	X(rcvbuf, NUMBER, "bytes", "size of the receive buffer")                                                     \
+	X(sndbuf, NUMBER, "bytes", "size of the send buffer")                                                        \
+	X(iss, NUMBER, "", "our initial sequence number")                                                            \
+	X(irs, NUMBER, "", "the peer's initial sequence number")                                                     \
+	X(snd_una, NUMBER, "", "oldest unacknowledged sequence number")                                              \
+	X(snd_nxt, NUMBER, "", "next sequence number to send")                                                       \
+	X(rcv_nxt, NUMBER, "", "next sequence number expected")
+
+/* The states of RFC 9293 as they are written in answers, in the order of their numbers. */
+#define TAPSTACK_STATES(X)                                                                                           \
+	X("CLOSED")                                                                                                  \
+	X("LISTEN")                                                                                                  \
+	X("SYN-SENT")                                                                                                \
+	X("SYN-RECEIVED")                                                                                            \
+	X("ESTABLISHED")                                                                                             \
+	X("FIN-WAIT-1")                                                                                              \
+	X("FIN-WAIT-2")                                                                                              \
+	X("CLOSE-WAIT")                                                                                              \
+	X("CLOSING")                                                                                                 \
+	X("LAST-ACK")                                                                                                \
+	X("TIME-WAIT")
+
+#endif
