@@ -14,6 +14,7 @@ struct block_pool {
 	uint8_t **chunks; /* table of the chunks taken so far */
 	uint32_t chunk_count, chunks_max;
 	uint32_t limit, used, free_count; /* in blocks */
+	size_t strip_table_bytes; /* what strips have taken from `memory` for their tables; on top of the limit */
 };
 
 /* At most `limit_bytes` of payload. Returns 0 or -ENOMEM. */

@@ -74,5 +74,6 @@ const char *tcp_cause_section(unsigned cause);
  * adds (abort and time-out from anywhere). */
 bool tcp_state_edge_allowed(unsigned from, unsigned to);
 
-/* The most transitions that a connection in this state can still make until it is gone. */
+/* The most transitions that a connection in this state can still make until it is gone: none from CLOSED, which is
+ * where it is gone. One that is about to be opened can make 1 + that of its first state. */
 unsigned tcp_state_transitions_left(unsigned state);
