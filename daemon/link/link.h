@@ -48,8 +48,7 @@ int link_open(const struct link_options *options, struct link **ret_link, char *
 /* An interface that link_open made goes with it, and a socket file too. NULL is allowed. */
 void link_close(struct link *link);
 
-/* Something the operator should know although the link works (offload refused, ...): one line, or NULL. As of
- * link_open or the last link_reattach of queue 0. */
+/* Something the operator should know although the link works (offload refused, ...): one line, or NULL. */
 const char *link_warning(const struct link *link);
 
 /* "tap" or "unix", and the interface's name or the path. */
@@ -88,7 +87,7 @@ void link_flush(struct link *link, uint32_t queue);
 /* After -ENODEV: one attempt to have the interface again, without waiting. Only this queue is touched: each shard
  * reattaches its own. An interface that the link had made is made again; one that it was attached to must be there
  * again. Returns 0: link_fd is a new descriptor, and the stack should announce itself; -ENODEV: not there yet;
- * another -errno. Then the queue stays as it is, gone; try again later. The offload may have changed. */
+ * another -errno. Then the queue stays as it is, gone; try again later. MTU and offload are as before. */
 int link_reattach(struct link *link, uint32_t queue);
 
 /* Of one queue; they only grow. To be read on the queue's thread, or as an estimate from others. */
