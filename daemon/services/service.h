@@ -1,12 +1,12 @@
 #pragma once
-/* What answers on a port. One instance per configured service and shard, in the shard's thread: it is told what is new
- * about its connections and makes plain calls on stack.h. Listening, unlistening and finding the instance by the tag
- * `stack_ready.service` are the shard's work.
+/* What answers on a port. One instance per configured service and shard, in the shard's thread: it is told what is
+ * new about its connections and makes plain calls on stack.h. Listening, unlistening and finding the instance by the
+ * tag `stack_ready.service` are the shard's work.
  *
  * One turn, as the shard drives it: stack_input... -> for each stack_next_ready: service_ready -> stack_settle ->
- * stack_output. A callback of a descriptor or timer of a service calls host->begin first and the stack afterwards; the
- * shard finishes the turn (ready reports, settle, output) after every iteration of its event loop. So a service never
- * has to tell the shard that it did something.
+ * stack_output. A callback of a descriptor or timer of a service calls host->begin first and the stack afterwards;
+ * the shard finishes the turn (ready reports, settle, output) after every iteration of its event loop. So a service
+ * never has to tell the shard that it did something.
  *
  * Every accepted handle is let go of exactly once, with stack_close or stack_abort. */
 #include "core/stack.h"
@@ -24,8 +24,8 @@ struct service_host {
 	struct event_base *base;
 	/* The time that is latched in the stack. The shard keeps it current: also before it calls service_ready. */
 	struct instant now;
-	/* Latches the clock in `now` and in the stack, and makes sure that the turn is finished. May be called more than
-	 * once in a turn. */
+	/* Latches the clock in `now` and in the stack, and makes sure that the turn is finished. May be called more
+	 * than once in a turn. */
 	void (*begin)(struct service_host *host);
 };
 
@@ -42,7 +42,7 @@ struct service_options {
 	uint16_t id; /* the tag: stack_listen_options.service */
 	/* The rest is for the kinds that have `wants_target` and `http`. */
 	struct service_target target;
-	struct duration connect_timeout; /* 0: the kernel's own */
+	struct duration connect_timeout; /* 0: as long as the kernel tries */
 	struct duration idle_timeout;    /* nothing moved in either direction; 0: never */
 	bool proxy_protocol;             /* version 2 header first */
 	uint32_t connections_max;        /* of this instance; more are reset. 0: no limit */
@@ -56,9 +56,9 @@ struct service_options {
 	X(bytes_out, "bytes sent to peers")                                                                          \
 	X(peer_errors, "connections that TCP reported dead (reset, time-out)")                                       \
 	X(refused, "connections reset because of the service's own limit or lack of memory")                         \
-	X(target_failures, "connections reset because the target could not be reached")                             \
+	X(target_failures, "connections reset because the target could not be reached")                              \
 	X(target_resets, "connections reset because the target did so")                                              \
-	X(idle_timeouts, "connections reset because nothing moved")
+	X(idle_timeouts, "connections ended because nothing moved")
 
 struct service_stats {
 #define SERVICE_COUNTER_FIELD(name, help) uint64_t name;
@@ -97,8 +97,8 @@ const struct service_type *const *service_types(size_t *ret_count);
  * is wrong. */
 int service_target_parse(const char *text, struct service_target *ret_target, char *error, size_t error_size);
 
-/* In the shard's thread, as all that follows. `options` is copied; `host` is kept. Returns 0, -ENOMEM, -EINVAL (a kind
- * that wants a target has none) or what the kind's start says. */
+/* In the shard's thread, as all that follows. `options` is copied; `host` is kept. Returns 0, -ENOMEM, -EINVAL (a
+ * kind that wants a target has none) or what the kind's start says. */
 int service_start(const struct service_type *type, struct service_host *host, const struct service_options *options,
                   struct service **ret_service);
 

@@ -1,0 +1,42 @@
+#pragma once
+/* The socket part of core/stack.h over plain memory, for tests of what sits on it: link it instead of the core. The
+ * test plays the peers. It checks what the contract asks of the caller: spans are used only while they are valid, no
+ * more is consumed or committed than was there, a handle is let go of once. */
+#include "core/stack.h"
+
+#define FAKE_CONNS_MAX 512
+
+struct fake_conn {
+	struct stack *stack;
+	struct conn_handle handle;
+	struct stack_conn_info info; /* what stack_info answers */
+	uint64_t user;
+	uint16_t service;
+	uint32_t pending; /* ready flags not yet reported */
+	uint16_t cause;
+
+	uint8_t *in; /* sent by the peer, unread */
+	size_t in_length, in_capacity;
+	bool in_eof;
+	uint8_t *out; /* sent by the service, not taken by the peer */
+	size_t out_length, out_capacity;
+	size_t room;           /* most bytes in `out`; SIZE_MAX: no limit */
+	size_t offered;        /* by the last stack_space, to be committed at most */
+	bool wants_room, dead; /* dead: reset or timed out */
+
+	bool shut, closed, aborted; /* by the service; closed: with FIN, aborted: with RST */
+	bool unread_at_close;
+};
+
+/* How finely data is cut into spans; 0: as one piece. Holds for all connections. */
+struct stack *fake_stack_new(size_t in_span, size_t out_span);
+void fake_stack_free(struct stack *stack);
+size_t fake_stack_open(const struct stack *stack); /* handles not yet let go of */
+
+struct fake_conn *fake_accept(struct stack *stack, uint16_t service);
+void fake_peer_sends(struct fake_conn *conn, const void *bytes, size_t length);
+void fake_peer_closes(struct fake_conn *conn);
+void fake_peer_resets(struct fake_conn *conn, enum tcp_cause cause);
+/* The peer takes up to `length` bytes of what was sent; returns how many. `bytes` may be NULL. */
+size_t fake_peer_reads(struct fake_conn *conn, void *bytes, size_t length);
+void fake_set_room(struct fake_conn *conn, size_t room);
