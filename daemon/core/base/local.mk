@@ -1,4 +1,5 @@
 # sources and tests of daemon/core/base
+libcore_la_CPPFLAGS += $(SODIUM_CFLAGS)
 libcore_la_SOURCES += \
 	daemon/core/base/addr.h \
 	daemon/core/base/assert.h \
