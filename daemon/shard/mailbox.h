@@ -4,6 +4,7 @@
  * mailbox_post until mailbox_take hands it over. */
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 struct letter {
 	struct letter *next;

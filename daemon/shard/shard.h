@@ -15,6 +15,7 @@
 
 struct event_base;
 struct link;
+struct service_host;
 struct shard;
 struct shards;
 
@@ -30,12 +31,10 @@ struct shard_job {
 	struct shard *shard; /* set by shard_post */
 };
 
-/* Posts from any thread. Jobs of one poster run in order. After shards_stop a job runs at once, on the caller's
- * thread, followed by its `done`. */
+/* Posts from any thread. Jobs of one poster run in order. While no thread runs (before shards_start, after
+ * shards_stop) `run` is called at once, on the caller's thread; `done` comes through main's event base, or from
+ * shards_free. */
 void shard_post(struct shard *shard, struct shard_job *job);
-
-/* What runs when there is news about a connection: the service that `ready->service` tags. On the shard's thread. */
-typedef void shard_ready_fn(void *context, const struct stack_ready *ready);
 
 struct shards_options {
 	uint32_t count;                   /* shards; the link has as many queues */
@@ -59,6 +58,10 @@ void shards_stop(struct shards *shards);
 /* Stops if need be, runs outstanding `done`s, frees. NULL is allowed. */
 void shards_free(struct shards *shards);
 
+/* Runs `run` on the thread of every shard, one shard after the other, and waits for it: for main's thread, and for
+ * what takes microseconds (reload, stop). */
+void shards_call(struct shards *shards, void (*run)(void *context, struct shard *shard), void *context);
+
 uint32_t shards_count(const struct shards *shards);
 struct shard *shards_at(const struct shards *shards, uint32_t index);
 
@@ -66,12 +69,8 @@ uint32_t shard_index(const struct shard *shard);
 /* Only for the shard's thread (jobs, services), or while no thread runs. */
 struct stack *shard_stack(const struct shard *shard);
 struct event_base *shard_base(const struct shard *shard);
-/* Who gets READY facts. Before shards_start, or on the shard's thread. */
-void shard_set_ready(struct shard *shard, shard_ready_fn *ready, void *context);
-
-/* A callback of a descriptor on shard_base begins: latches the time in the stack, once per turn. The shard finishes
- * the turn (services, settle, output) when the event loop has run all callbacks of this iteration. */
-void shard_begin(struct shard *shard);
+/* What the shard offers its services: stack, base, and `begin` for callbacks of their own descriptors. */
+struct service_host *shard_host(struct shard *shard);
 
 /* The clock of every instant in the daemon: CLOCK_MONOTONIC. */
 struct instant shard_now(void);

@@ -1,0 +1,142 @@
+/* JSON: names of fields, units, and what is left out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "shard/render.h"
+
+#include <string.h>
+
+static void addresses(void **state)
+{
+	static const struct {
+		struct ip_addr ip;
+		uint16_t port;
+		const char *address, *endpoint;
+	} rows[] = {
+		{ { { 0 } }, 80, "*", "*:80" },
+		{ { { [10] = 0xff, [11] = 0xff } }, 0, "*", "*:*" },
+		{ { { [10] = 0xff, [11] = 0xff, 192, 0, 2, 1 } }, 65535, "192.0.2.1", "192.0.2.1:65535" },
+		{ { { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } }, 443, "2001:db8::1", "[2001:db8::1]:443" },
+	};
+	char address[RENDER_ADDRESS_MAX], endpoint[RENDER_ENDPOINT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_string_equal(render_address(&rows[i].ip, address), rows[i].address);
+		assert_string_equal(render_endpoint(&rows[i].ip, rows[i].port, endpoint), rows[i].endpoint);
+	}
+}
+
+static void connections(void **state)
+{
+	static const char *const services[] = { NULL, "echo" };
+	const struct render_names names = { services, 2 };
+	struct stack_conn_info info = {
+		.id = 42,
+		.state = TCPS_ESTABLISHED,
+		.service = 1,
+		.congestion = "reno",
+		.sack = true,
+		.nodelay = true,
+		.flow = { ip_addr_v4(0xc0000202), ip_addr_v4(0xc0000201), 7, 40000 },
+		.opened = { 1000000000 },
+		.last_snd = { 2999000000 },
+		.rto = DURATION_MS(200),
+		.srtt = DURATION_US(1500),
+		.ssthresh = UINT64_MAX,
+		.cwnd = 14600,
+		.recv_q = 3,
+		.snd_una = 0xfffffff0u,
+	};
+	json_t *object = render_connection(&info, &names, (struct instant){ 3000000000 });
+	const char *state_name, *local, *peer, *service, *cong, *role, *opt0, *opt1;
+	json_int_t id, cwnd, recv_q, snd_una;
+	double age, lastsnd, rto, rtt;
+
+	(void)state;
+	assert_int_equal(json_unpack(object, "{sI ss ss ss ss ss ss sI sI sI sF sF sF sF s[ss!]}", "id", &id, "state",
+	                             &state_name, "local", &local, "peer", &peer, "service", &service, "cong", &cong,
+	                             "role", &role, "cwnd", &cwnd, "recv_q", &recv_q, "snd_una", &snd_una, "age",
+	                             &age, "lastsnd", &lastsnd, "rto", &rto, "rtt", &rtt, "opts", &opt0, &opt1),
+	                 0);
+	assert_int_equal(id, 42);
+	assert_string_equal(state_name, "ESTABLISHED");
+	assert_string_equal(local, "192.0.2.2");
+	assert_string_equal(peer, "192.0.2.1");
+	assert_string_equal(service, "echo");
+	assert_string_equal(cong, "reno");
+	assert_string_equal(role, "passive");
+	assert_string_equal(opt0, "sack");
+	assert_string_equal(opt1, "nodelay");
+	assert_int_equal(cwnd, 14600);
+	assert_int_equal(recv_q, 3);
+	assert_int_equal(snd_una, 0xfffffff0u);
+	assert_true(age == 2000.0 && lastsnd == 1.0 && rto == 200.0 && rtt == 1.5);
+	assert_true(json_is_null(json_object_get(object, "ssthresh")));
+	assert_true(json_is_null(json_object_get(object, "lastrcv"))); /* never */
+	json_decref(object);
+
+	info.compact = true;
+	info.service = 9; /* without a name */
+	object = render_connection(&info, &names, (struct instant){ 0 });
+	assert_null(json_object_get(object, "cwnd"));
+	assert_non_null(json_object_get(object, "iss"));
+	assert_true(json_is_null(json_object_get(object, "service")));
+	assert_true(json_real_value(json_object_get(object, "age")) ==
+	            0.0); /* a clock that went back: not negative */
+	json_decref(object);
+
+	info = (struct stack_conn_info){ .state = TCPS_LISTEN, .backlog = 128, .accept_q = 2 };
+	object = render_connection(&info, NULL, (struct instant){ 0 });
+	assert_int_equal(json_integer_value(json_object_get(object, "send_q")), 128);
+	assert_int_equal(json_integer_value(json_object_get(object, "recv_q")), 2);
+	assert_null(json_object_get(object, "iss"));
+	json_decref(object);
+}
+
+static void counters_and_gauges(void **state)
+{
+	struct stack_counters counters = { .frames_in = 5, .bytes_out = UINT64_MAX };
+	struct stack_gauges gauges = { .connections = 3, .journal_room = 9 };
+	json_t *object;
+
+	(void)state;
+	counters.verdict[VERDICT_DROP_PAWS] = 2;
+	counters.transitions[TCPS_LISTEN][TCPS_SYN_RECEIVED] = 4;
+	gauges.in_state[TCPS_TIME_WAIT] = 8;
+
+	object = render_counters(&counters, false);
+	assert_int_equal(json_integer_value(json_object_get(object, "frames_in")), 5);
+	assert_int_equal(json_integer_value(json_object_get(object, "bytes_out")), INT64_MAX);
+	assert_int_equal(json_object_size(json_object_get(object, "verdicts")), 1);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(object, "verdicts"), "DROP_PAWS")), 2);
+	assert_int_equal(json_object_size(json_object_get(object, "transitions")), 1);
+	assert_int_equal(
+	        json_integer_value(json_object_get(json_object_get(object, "transitions"), "LISTEN>SYN-RECEIVED")),
+	        4);
+	json_decref(object);
+	object = render_counters(&counters, true);
+	assert_int_equal(json_object_size(json_object_get(object, "verdicts")), STACK_VERDICT_COUNT);
+	json_decref(object);
+
+	object = render_gauges(&gauges);
+	assert_int_equal(json_integer_value(json_object_get(object, "connections")), 3);
+	assert_int_equal(json_integer_value(json_object_get(object, "journal_room")), 9);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(object, "states"), "TIME-WAIT")), 8);
+	json_decref(object);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(addresses),
+		cmocka_unit_test(connections),
+		cmocka_unit_test(counters_and_gauges),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,119 @@
+/* Services in a shard: added, changed with the old one kept on failure, and gone with their last connection. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+#include "shard/tenants.h"
+
+#include <errno.h>
+
+/* Everything here runs on the test's own thread: no shard has been started, so posting a job runs it. */
+static struct tenant_options options_of(uint16_t id, uint16_t port)
+{
+	return (struct tenant_options){ .type = &fake_type, .service.id = id, .listen.port = port };
+}
+
+static void added_changed_and_removed(void **state)
+{
+	struct fixture f;
+	struct tenant_options options = options_of(5, 80);
+	struct shard *shard;
+	struct stack *stack;
+	unsigned ended = 0;
+
+	(void)state;
+	fixture_open(&f, 1, (struct duration){ 0 });
+	shard = shards_at(f.shards, 0);
+	stack = fake_stack(f.shards, 0);
+	assert_int_equal(tenant_add(shard, &options), 0);
+	assert_int_equal(tenant_add(shard, &options), -EEXIST);
+	assert_int_equal(stack->listeners, 1);
+	assert_int_equal(tenant_id_end(shard), 6);
+	assert_null(tenant_service(shard, 4));
+	assert_null(tenant_service(shard, 6));
+	((struct fake_service *)(void *)tenant_service(shard, 5))->ended = &ended;
+
+	options.listen.port = 81;
+	stack->listen_error = -EADDRINUSE;
+	assert_int_equal(tenant_change(shard, &options), -EADDRINUSE);
+	assert_int_equal(stack->listeners, 1); /* the old one is back */
+	options.service.connections_max = 13;  /* the fake refuses it */
+	assert_int_equal(tenant_change(shard, &options), -EINVAL);
+	options.service.connections_max = 14;
+	assert_int_equal(tenant_change(shard, &options), 0);
+	assert_int_equal(tenant_service(shard, 5)->options.connections_max, 14);
+	assert_int_equal(tenant_change(shard, &(struct tenant_options){ .type = &fake_type, .service.id = 6 }),
+	                 -ENOENT);
+
+	assert_int_equal(tenant_remove(shard, 5), 0);
+	assert_int_equal(tenant_remove(shard, 5), -ENOENT);
+	assert_int_equal(stack->listeners, 0);
+	assert_int_equal(ended, 1);
+
+	stack->listen_error = -ENOSPC;
+	assert_int_equal(tenant_add(shard, &options), -ENOSPC);
+	assert_null(tenant_service(shard, 5));
+	fixture_close(&f);
+}
+
+static void report(struct fixture *f, uint16_t id, uint32_t flags)
+{
+	struct stack *stack = fake_stack(f->shards, 0);
+	unsigned before = stack->settles;
+
+	stack->ready = (struct stack_ready){ .conn = { 1 }, .service = id, .flags = flags };
+	stack->has_ready = true;
+	fake_link_arrive(f->link, 0, 1);
+	WAIT_FOR(f, stack->settles > before);
+}
+
+struct removal {
+	unsigned ended;
+	const struct service *left;
+	int error;
+};
+
+static void remove_on_shard(void *context, struct shard *shard)
+{
+	struct removal *removal = context;
+
+	removal->error = tenant_remove(shard, 1);
+	removal->left = tenant_service(shard, 1);
+}
+
+static void leaves_with_its_last_connection(void **state)
+{
+	struct tenant_options options = options_of(1, 80);
+	struct removal removal = { 0 };
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f, 1, (struct duration){ 0 });
+	assert_int_equal(tenant_add(shards_at(f.shards, 0), &options), 0);
+	((struct fake_service *)(void *)tenant_service(shards_at(f.shards, 0), 1))->ended = &removal.ended;
+	assert_int_equal(shards_start(f.shards), 0);
+	report(&f, 1, READY_ACCEPTED);
+	shards_call(f.shards, remove_on_shard, &removal);
+	assert_int_equal(removal.error, 0);
+	assert_null(removal.left);
+	assert_int_equal(removal.ended, 0);
+	report(&f, 1, READY_ERROR);
+	report(&f, 1, READY_READABLE); /* nobody's: must not crash */
+	shards_stop(f.shards);
+	assert_int_equal(removal.ended, 1);
+	fixture_close(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(added_changed_and_removed),
+		cmocka_unit_test(leaves_with_its_last_connection),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
