@@ -14,7 +14,7 @@ test -e "$archive" || {
 	exit 1
 }
 
-allowed='mem(cpy|move|set|cmp|chr)|__mem(cpy|move|set)_chk|crypto_shorthash[a-z0-9_]*'
+allowed='bcmp|mem(cpy|move|set|cmp|chr)|__mem(cpy|move|set)_chk|crypto_shorthash[a-z0-9_]*'
 allowed="$allowed|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__(u?div|u?mod|u?divmod|popcount|clz|ctz|mul|ashl|lshr|ashr)[sdt]i[0-9]"
 # What --enable-sanitizers, --enable-thread-sanitizer and gcov put in.
 allowed="$allowed|__(asan|ubsan|tsan|sanitizer|sancov|gcov|llvm)_[A-Za-z0-9_]*"
