@@ -63,6 +63,7 @@ enter_namespace()
 		test -x "$program" || fail "$program is not built"
 	done
 	test -e /dev/net/tun || fail "there is no /dev/net/tun here; as root: modprobe tun"
+	test -w /dev/net/tun || fail "this user may not open /dev/net/tun; run the demo as root"
 	if test "$(id -u)" = 0; then
 		as_root=
 	else
