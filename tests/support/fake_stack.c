@@ -113,14 +113,15 @@ size_t fake_peer_reads(struct fake_conn *conn, void *bytes, size_t length)
 {
 	size_t n = length < conn->out_length ? length : conn->out_length;
 
-	if (n == 0)
-		return 0;
-	if (bytes)
+	if (bytes && n)
 		memcpy(bytes, conn->out, n);
 	conn->out_length -= n;
-	memmove(conn->out, conn->out + n, conn->out_length);
+	if (conn->out_length)
+		memmove(conn->out, conn->out + n, conn->out_length);
 	conn->offered = 0;
 	offer_room(conn);
+	if (conn->shut && conn->out_length == 0)
+		conn->pending |= READY_SENT;
 	return n;
 }
 

@@ -37,6 +37,7 @@ struct fake_conn *fake_accept(struct stack *stack, uint16_t service);
 void fake_peer_sends(struct fake_conn *conn, const void *bytes, size_t length);
 void fake_peer_closes(struct fake_conn *conn);
 void fake_peer_resets(struct fake_conn *conn, enum tcp_cause cause);
-/* The peer takes up to `length` bytes of what was sent; returns how many. `bytes` may be NULL. */
+/* The peer takes and acknowledges up to `length` bytes of what was sent, and the end when nothing is left; returns
+ * how many bytes. `bytes` may be NULL. */
 size_t fake_peer_reads(struct fake_conn *conn, void *bytes, size_t length);
 void fake_set_room(struct fake_conn *conn, size_t room);

@@ -4,8 +4,10 @@ services_test_support = tests/support/fake_stack.h tests/support/fake_stack.c \
 services_test_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 services_test_ldadd = libservices.la $(LIBEVENT_LIBS) $(CMOCKA_LIBS)
 
-check_PROGRAMS += tests/unit/services/test_simple tests/unit/services/test_target
-TESTS += tests/unit/services/test_simple tests/unit/services/test_target
+services_tests = tests/unit/services/test_simple tests/unit/services/test_target \
+	tests/unit/services/test_relay tests/unit/services/test_relay_fail
+check_PROGRAMS += $(services_tests)
+TESTS += $(services_tests)
 
 tests_unit_services_test_simple_SOURCES = tests/unit/services/test_simple.c $(services_test_support)
 tests_unit_services_test_simple_CPPFLAGS = $(services_test_cppflags)
@@ -14,3 +16,13 @@ tests_unit_services_test_simple_LDADD = $(services_test_ldadd)
 tests_unit_services_test_target_SOURCES = tests/unit/services/test_target.c $(services_test_support)
 tests_unit_services_test_target_CPPFLAGS = $(services_test_cppflags)
 tests_unit_services_test_target_LDADD = $(services_test_ldadd)
+
+tests_unit_services_test_relay_SOURCES = tests/unit/services/test_relay.c \
+	tests/unit/services/relay_fixture.h tests/unit/services/relay_fixture.c $(services_test_support)
+tests_unit_services_test_relay_CPPFLAGS = $(services_test_cppflags)
+tests_unit_services_test_relay_LDADD = $(services_test_ldadd)
+
+tests_unit_services_test_relay_fail_SOURCES = tests/unit/services/test_relay_fail.c \
+	tests/unit/services/relay_fixture.h tests/unit/services/relay_fixture.c $(services_test_support)
+tests_unit_services_test_relay_fail_CPPFLAGS = $(services_test_cppflags)
+tests_unit_services_test_relay_fail_LDADD = $(services_test_ldadd)
