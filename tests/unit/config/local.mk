@@ -1,1 +1,7 @@
 # unit tests of daemon/config
+check_PROGRAMS += tests/unit/config/test_value tests/unit/config/test_config
+TESTS += tests/unit/config/test_value tests/unit/config/test_config
+tests_unit_config_test_value_SOURCES = tests/unit/config/test_value.c
+tests_unit_config_test_value_LDADD = libtapconfig.la $(CMOCKA_LIBS)
+tests_unit_config_test_config_SOURCES = tests/unit/config/test_config.c
+tests_unit_config_test_config_LDADD = libtapconfig.la $(CMOCKA_LIBS)

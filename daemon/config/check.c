@@ -1,0 +1,223 @@
+/* Rules between keys. Each names the key that a person would change. */
+#include "config/errors.h"
+#include "config/reader.h"
+#include "config/value.h"
+
+#include <string.h>
+
+static const struct config_place *place_of(const struct reader *reader, const char *path)
+{
+	size_t count;
+	const struct config_key *keys = config_keys(&count), *key = config_find_key(path);
+
+	return key == NULL ? &reader->nowhere : &reader->place[key - keys];
+}
+
+#define COMPLAIN(reader, path, ...) errors_add((reader)->errors, place_of(reader, path), path ": " __VA_ARGS__)
+
+static void check_timers(struct reader *reader)
+{
+	const struct stack_tcp_config *tcp = &reader->config->tcp;
+
+	if (tcp->rto_min.ns > tcp->rto_max.ns)
+		COMPLAIN(reader, "tcp.rto_min", "must not be greater than tcp.rto_max");
+	else if (tcp->rto_initial.ns < tcp->rto_min.ns || tcp->rto_initial.ns > tcp->rto_max.ns)
+		COMPLAIN(reader, "tcp.rto_initial", "must be between tcp.rto_min and tcp.rto_max");
+	if (tcp->retransmit_timeout.ns < tcp->rto_min.ns)
+		COMPLAIN(reader, "tcp.retransmit_timeout", "must not be less than tcp.rto_min");
+}
+
+static void check_buffers(struct reader *reader)
+{
+	const struct config *config = reader->config;
+	const struct stack_tcp_config *tcp = &config->tcp;
+
+	if (tcp->rcvbuf_initial_bytes > tcp->rcvbuf_max_bytes)
+		COMPLAIN(reader, "tcp.rcvbuf_initial", "must not be greater than tcp.rcvbuf_max");
+	if (tcp->sndbuf_initial_bytes > tcp->sndbuf_max_bytes)
+		COMPLAIN(reader, "tcp.sndbuf_initial", "must not be greater than tcp.sndbuf_max");
+	if (tcp->rcvbuf_max_bytes > config->limits.buffers)
+		COMPLAIN(reader, "tcp.rcvbuf_max", "must not be greater than limits.buffers");
+	if (tcp->sndbuf_max_bytes > config->limits.buffers)
+		COMPLAIN(reader, "tcp.sndbuf_max", "must not be greater than limits.buffers");
+	if (tcp->mss_max_bytes != 0 && tcp->mss_max_bytes < 64)
+		COMPLAIN(reader, "tcp.mss_max", "must be 0 (what the MTU allows) or at least 64 bytes");
+	if (tcp->mss_max_bytes > config->link.mtu - 40)
+		COMPLAIN(reader, "tcp.mss_max", "must leave 40 bytes of link.mtu for headers: at most %u",
+		         config->link.mtu - 40);
+}
+
+static bool same_network(const struct config_prefix *prefix, const struct ip_addr *ip)
+{
+	unsigned bytes = prefix->bits / 8u, rest = prefix->bits % 8u;
+
+	if (memcmp(prefix->ip.b, ip->b, bytes) != 0)
+		return false;
+	return rest == 0 || (prefix->ip.b[bytes] ^ ip->b[bytes]) >> (8u - rest) == 0;
+}
+
+/* What is wrong with it as an address of a host; NULL: nothing. */
+static const char *host_fault(const struct config_prefix *prefix)
+{
+	uint32_t v4 = ip_addr_to_v4(&prefix->ip), host_mask;
+
+	if (ip_addr_is_any(&prefix->ip))
+		return "is no host's address";
+	if (!ip_addr_is_v4(&prefix->ip))
+		return prefix->ip.b[0] == 0xff ? "is a multicast address" : NULL;
+	if (v4 >> 28 == 0xe)
+		return "is a multicast address";
+	if (v4 >> 28 == 0xf || v4 >> 24 == 0 || v4 >> 24 == 127)
+		return "is no address for an interface";
+	if (prefix->bits < 97)
+		return "needs a prefix length of at least 1";
+	if (prefix->bits >= 127)
+		return NULL; /* /31 and /32 have neither network nor broadcast address (RFC 3021) */
+	host_mask = UINT32_MAX >> (prefix->bits - 96);
+	if ((v4 & host_mask) == 0)
+		return "is the address of its network, not of a host";
+	return (v4 & host_mask) == host_mask ? "is the broadcast address of its network" : NULL;
+}
+
+static void check_address(struct reader *reader, const char *path, const struct config_prefix_list *list,
+                          size_t index)
+{
+	const struct config_place *place = place_of(reader, path);
+	const struct config_prefix *prefix = &list->item[index];
+	const char *fault = host_fault(prefix);
+	char text[VALUE_TEXT_MAX];
+
+	value_write_prefix(prefix, text);
+	if (fault != NULL)
+		errors_add(reader->errors, place, "%s: %s %s", path, text, fault);
+	for (size_t i = 0; i < index; i++)
+		if (ip_addr_equal(&list->item[i].ip, &prefix->ip))
+			errors_add(reader->errors, place, "%s: %s is given twice", path, text);
+}
+
+static void check_addresses(struct reader *reader)
+{
+	const struct config *config = reader->config;
+	const struct config_prefix_list *ours = &config->stack.addresses, *theirs = &config->link.host_addresses;
+	bool gateway_near = ip_addr_is_any(&config->stack.gateway);
+	char text[VALUE_TEXT_MAX];
+
+	for (size_t i = 0; i < theirs->count; i++)
+		check_address(reader, "link.host_addresses", theirs, i);
+	for (size_t i = 0; i < ours->count; i++) {
+		value_write_ip(&ours->item[i].ip, text);
+		check_address(reader, "stack.addresses", ours, i);
+		if (!ip_addr_is_v4(&ours->item[i].ip))
+			COMPLAIN(reader, "stack.addresses", "%s is an IPv6 address: this version speaks IPv4 only",
+			         text);
+		for (size_t j = 0; j < theirs->count; j++)
+			if (ip_addr_equal(&ours->item[i].ip, &theirs->item[j].ip))
+				COMPLAIN(reader, "stack.addresses",
+				         "%s is also in link.host_addresses: the two ends of the link need different "
+				         "addresses",
+				         text);
+		if (ip_addr_equal(&ours->item[i].ip, &config->stack.gateway))
+			COMPLAIN(reader, "stack.gateway", "%s is the stack's own address", text);
+		gateway_near |= same_network(&ours->item[i], &config->stack.gateway);
+	}
+	value_write_ip(&config->stack.gateway, text);
+	if (!gateway_near)
+		COMPLAIN(reader, "stack.gateway", "%s is in none of the networks of stack.addresses", text);
+}
+
+static void check_link(struct reader *reader)
+{
+	const struct config *config = reader->config;
+	static const struct mac_addr automatic;
+
+	if (memcmp(&config->link.mac, &automatic, sizeof(automatic)) != 0 && (config->link.mac.b[0] & 1) != 0)
+		COMPLAIN(reader, "link.mac", "is a multicast address: the first byte must be even");
+	if (config->shard.count > 1 && strcmp(config->link.backend, "tap") != 0)
+		COMPLAIN(reader, "shard.count", "must be 1 with a unix link.backend, which has one queue");
+}
+
+static bool known_algorithm(const struct config *config, const char *name)
+{
+	if (strcmp(name, "reno") == 0)
+		return true;
+	for (size_t i = 0; i < config->plugins.congestion.count; i++)
+		if (strcmp(config->plugins.congestion.item[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void check_algorithm(struct reader *reader, const struct config_place *place, const char *what,
+                            const char *name)
+{
+	const struct config_plugin_list *list = &reader->config->plugins.congestion;
+	char known[200] = "reno";
+
+	if (known_algorithm(reader->config, name))
+		return;
+	for (size_t i = 0, at = 4; i < list->count && at < sizeof(known); i++)
+		at += (size_t)snprintf(known + at, sizeof(known) - at, ", %s", list->item[i].name);
+	errors_add(reader->errors, place, "%s: no algorithm %s: there are %s; more are loaded by plugins.congestion",
+	           what, name, known);
+}
+
+static void check_plugin_names(struct reader *reader, const char *what, const struct config_plugin_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct config_plugin *plugin = &list->item[i];
+
+		if (list == &reader->config->plugins.congestion && strcmp(plugin->name, "reno") == 0)
+			errors_add(reader->errors, &plugin->place, "%s: reno is built in: choose another name", what);
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(list->item[j].name, plugin->name) == 0)
+				errors_add(reader->errors, &plugin->place,
+				           "%s: two instances named %s: give one of them another name", what,
+				           plugin->name);
+	}
+}
+
+static void check_service(struct reader *reader, size_t index)
+{
+	const struct config *config = reader->config;
+	const struct config_service *service = &config->services.item[index];
+	bool ours = ip_addr_is_any(&service->address);
+	char text[VALUE_TEXT_MAX];
+
+	value_write_ip(&service->address, text);
+	for (size_t i = 0; i < config->stack.addresses.count; i++)
+		ours |= ip_addr_equal(&service->address, &config->stack.addresses.item[i].ip);
+	if (!ours)
+		errors_add(reader->errors, &service->place,
+		           "services: address %s of service %s is none of stack.addresses", text, service->name);
+	if (service->congestion[0] != '\0')
+		check_algorithm(reader, &service->place, "services", service->congestion);
+	for (size_t i = 0; i < index; i++) {
+		const struct config_service *other = &config->services.item[i];
+
+		if (strcmp(other->name, service->name) == 0)
+			errors_add(reader->errors, &service->place,
+			           "services: two services named %s: give one of them another name", service->name);
+		if (other->port == service->port && ip_addr_equal(&other->address, &service->address))
+			errors_add(reader->errors, &service->place,
+			           "services: %s and %s have the same address and port %u", other->name,
+			           service->name, service->port);
+	}
+}
+
+void reader_check(struct reader *reader)
+{
+	const struct config *config = reader->config;
+
+	check_timers(reader);
+	check_buffers(reader);
+	check_addresses(reader);
+	check_link(reader);
+	check_plugin_names(reader, "plugins.congestion", &config->plugins.congestion);
+	check_plugin_names(reader, "plugins.logging", &config->plugins.logging);
+	check_algorithm(reader, place_of(reader, "congestion.default"), "congestion.default",
+	                config->congestion.standard);
+	if (config->services.count > config->limits.listeners)
+		COMPLAIN(reader, "limits.listeners", "must be at least %zu for so many services",
+		         config->services.count);
+	for (size_t i = 0; i < config->services.count; i++)
+		check_service(reader, i);
+}
