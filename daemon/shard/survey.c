@@ -19,6 +19,8 @@ struct survey {
 	uint64_t cursor;
 	size_t reported;
 	atomic_bool cancelled;
+	bool paused; /* wanted by the asker */
+	bool parked; /* so no slice is under way */
 	size_t count;
 	struct stack_conn_info slice[SLICE];
 };
@@ -69,17 +71,9 @@ static void end(struct survey *survey, bool truncated)
 	free(survey);
 }
 
-static void slice_done(struct shard_job *job)
+/* The next slice, if there is one. */
+static void go_on(struct survey *survey)
 {
-	struct survey *survey = CONTAINER_OF(job, struct survey, job);
-	bool full = false;
-
-	if (!is_cancelled(survey))
-		full = !report(survey);
-	if (is_cancelled(survey) || full) {
-		end(survey, full);
-		return;
-	}
 	if (survey->cursor == UINT64_MAX) {
 		survey->cursor = 0;
 		survey->index++;
@@ -88,6 +82,21 @@ static void slice_done(struct shard_job *job)
 		end(survey, false);
 	else
 		shard_post(shards_at(survey->shards, survey->index), &survey->job);
+}
+
+static void slice_done(struct shard_job *job)
+{
+	struct survey *survey = CONTAINER_OF(job, struct survey, job);
+	bool full = false;
+
+	if (!is_cancelled(survey))
+		full = !report(survey);
+	if (is_cancelled(survey) || full)
+		end(survey, full);
+	else if (survey->paused)
+		survey->parked = true;
+	else
+		go_on(survey);
 }
 
 int survey_start(struct shards *shards, const struct survey_options *options, struct survey **ret_survey)
@@ -108,6 +117,22 @@ int survey_start(struct shards *shards, const struct survey_options *options, st
 void survey_cancel(struct survey *survey)
 {
 	atomic_store_explicit(&survey->cancelled, true, memory_order_relaxed);
+	if (survey->parked)
+		end(survey, false);
+}
+
+void survey_pause(struct survey *survey)
+{
+	survey->paused = true;
+}
+
+void survey_resume(struct survey *survey)
+{
+	survey->paused = false;
+	if (survey->parked) {
+		survey->parked = false;
+		go_on(survey);
+	}
 }
 
 /* ---- counters and gauges ------------------------------------------------------------------------------------- */

@@ -16,7 +16,8 @@ struct survey_options {
 	const void *context;
 	size_t max; /* no more than this many are reported; 0: all */
 
-	/* The rest runs on main's thread. Some results; `infos` is valid during the call. May call survey_cancel. */
+	/* The rest runs on main's thread. Some results; `infos` is valid during the call. May call survey_cancel
+	 * or survey_pause. */
 	void (*chunk)(void *user, const struct stack_conn_info *infos, size_t count);
 	/* The end; not after survey_cancel. `truncated`: there may be more than `max`. The survey is gone after it.
 	 */
@@ -31,6 +32,11 @@ int survey_start(struct shards *shards, const struct survey_options *options, st
 
 /* No more chunks, no `done`; what still runs frees itself. From main's thread; `released` follows, perhaps later. */
 void survey_cancel(struct survey *survey);
+
+/* From `chunk`: asks for no further slice until survey_resume, which may come any time later, from main's thread. For
+ * a reader that is slower than the walk. survey_cancel works meanwhile too. */
+void survey_pause(struct survey *survey);
+void survey_resume(struct survey *survey);
 
 /* Counters and gauges of one shard, all of the same moment. */
 struct survey_shard_totals {

@@ -14,6 +14,7 @@ struct answer {
 	uint64_t id_sum;
 	bool done, truncated, released;
 	struct survey *cancel_me; /* in the first chunk */
+	struct survey *pause_me;  /* in every chunk */
 };
 
 static void take_chunk(void *user, const struct stack_conn_info *infos, size_t count)
@@ -26,6 +27,8 @@ static void take_chunk(void *user, const struct stack_conn_info *infos, size_t c
 		answer->id_sum += infos[i].id;
 	if (answer->cancel_me)
 		survey_cancel(answer->cancel_me);
+	if (answer->pause_me)
+		survey_pause(answer->pause_me);
 }
 
 static void take_done(void *user, bool truncated)
@@ -101,6 +104,56 @@ static void called_off(void **state)
 	run(&f, (struct survey_options){ 0 }, &answer, true);
 	assert_false(answer.done);
 	assert_int_equal(answer.chunks, 1);
+	fixture_close(&f);
+}
+
+/* Runs main's loop until nothing has happened for a few rounds of a walk that would go on. */
+static void let_it_run(struct fixture *f)
+{
+	unsigned walks = fake_stack(f->shards, 0)->walks;
+	struct instant until = instant_add(shard_now(), DURATION_MS(20));
+
+	while (!instant_reached(until, shard_now()))
+		event_base_loop(f->base, EVLOOP_NONBLOCK);
+	assert_int_equal(fake_stack(f->shards, 0)->walks, walks);
+}
+
+static void paused(void **state)
+{
+	struct answer answer = { 0 };
+	struct survey_options options = {
+		.chunk = take_chunk, .done = take_done, .released = take_released, .user = &answer
+	};
+	struct survey *survey;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f, 1, (struct duration){ 0 });
+	fake_stack(f.shards, 0)->records = 150;
+	assert_int_equal(shards_start(f.shards), 0);
+
+	assert_int_equal(survey_start(f.shards, &options, &survey), 0);
+	answer.pause_me = survey;
+	for (size_t chunks = 1; chunks <= 3; chunks++) {
+		WAIT_FOR(&f, answer.chunks == chunks);
+		let_it_run(&f);
+		assert_int_equal(answer.chunks, chunks);
+		assert_false(answer.done);
+		survey_resume(survey);
+	}
+	WAIT_FOR(&f, answer.released);
+	assert_true(answer.done);
+	assert_int_equal(answer.count, 150);
+
+	/* Called off while nothing is under way. */
+	answer = (struct answer){ 0 };
+	assert_int_equal(survey_start(f.shards, &options, &survey), 0);
+	answer.pause_me = survey;
+	WAIT_FOR(&f, answer.chunks == 1);
+	let_it_run(&f);
+	survey_cancel(survey);
+	assert_true(answer.released);
+	assert_false(answer.done);
 	fixture_close(&f);
 }
 
@@ -180,10 +233,8 @@ static void one_connection(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(everything_in_slices),
-		cmocka_unit_test(called_off),
-		cmocka_unit_test(totals_of_all_shards),
-		cmocka_unit_test(one_connection),
+		cmocka_unit_test(everything_in_slices), cmocka_unit_test(called_off),     cmocka_unit_test(paused),
+		cmocka_unit_test(totals_of_all_shards), cmocka_unit_test(one_connection),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
