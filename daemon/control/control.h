@@ -8,6 +8,8 @@
  *
  * The methods are one table (methods.c); the interface description is made from it. The process must ignore SIGPIPE.
  */
+#include "config/config.h"
+
 #include <event2/event.h>
 #include <jansson.h>
 
@@ -15,7 +17,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct config;
 struct control;
 struct registry;
 struct render_names;
@@ -34,9 +35,9 @@ enum control_role {
 const char *control_role_name(unsigned role);
 
 /* Who has a role: user names, numeric uids, or "group:NAME". Names that don't exist grant nothing. uid 0 and the
- * daemon's own uid always have `admin`. Lists end with NULL; a NULL list is empty. */
+ * daemon's own uid always have `admin`. */
 struct control_rights {
-	const char *const *observe, *const *operate, *const *admin;
+	struct config_text_list observe, operate, admin;
 };
 
 #define CONTROL_GROUPS_MAX 256

@@ -57,35 +57,22 @@ static bool resolve(const char *name, struct rights_rule *rule)
 	return true;
 }
 
-static size_t list_length(const char *const *list)
-{
-	size_t n = 0;
-
-	while (list && list[n])
-		n++;
-	return n;
-}
-
 int rights_init(struct rights *rights, const struct control_rights *names, uid_t owner)
 {
-	const char *const *lists[CONTROL_ROLE_COUNT] = {
-		[CONTROL_OBSERVE] = names->observe,
-		[CONTROL_OPERATE] = names->operate,
-		[CONTROL_ADMIN] = names->admin,
+	const struct config_text_list *lists[CONTROL_ROLE_COUNT] = {
+		[CONTROL_OBSERVE] = &names->observe,
+		[CONTROL_OPERATE] = &names->operate,
+		[CONTROL_ADMIN] = &names->admin,
 	};
 	struct rights made = { .owner = owner };
-	size_t room = 1;
-
-	for (unsigned role = 0; role < CONTROL_ROLE_COUNT; role++)
-		room += list_length(lists[role]);
-	made.rule = calloc(room, sizeof(*made.rule));
+	made.rule = calloc(names->observe.count + names->operate.count + names->admin.count + 1, sizeof(*made.rule));
 	if (!made.rule)
 		return -ENOMEM;
 
-	for (unsigned role = 0; role < CONTROL_ROLE_COUNT; role++) {
-		for (size_t i = 0; lists[role] && lists[role][i]; i++) {
+	for (unsigned role = CONTROL_OBSERVE; role < CONTROL_ROLE_COUNT; role++) {
+		for (size_t i = 0; i < lists[role]->count; i++) {
 			made.rule[made.count].role = (enum control_role)role;
-			if (resolve(lists[role][i], &made.rule[made.count]))
+			if (resolve(lists[role]->item[i], &made.rule[made.count]))
 				made.count++;
 		}
 	}

@@ -1,0 +1,178 @@
+/* Methods that main's thread can answer by itself. */
+#include "config/config.h"
+#include "control/context.h"
+#include "plugin/registry.h"
+#include "shard/render.h"
+#include "tapstack/control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ERROR(name) TAPSTACK_CONTROL_INTERFACE "." name
+
+static const struct config *current_config(const struct call *call)
+{
+	const struct control_hooks *hooks = &call_control(call)->options.hooks;
+
+	return hooks->config(hooks->context);
+}
+
+/* ---- Services ------------------------------------------------------------------------------------------------ */
+
+static json_t *render_service(const struct config *config, const struct config_service *service)
+{
+	bool relayed = service->kind == CONFIG_SERVICE_RELAY || service->kind == CONFIG_SERVICE_HTTP;
+	char address[RENDER_ADDRESS_MAX];
+	json_t *object;
+
+	object = json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:b}", "name", service->name, "kind",
+	                   config_service_kind_name(service->kind), "address",
+	                   render_address(&service->address, address), "port", (json_int_t)service->port, "backlog",
+	                   (json_int_t)service->backlog, "congestion",
+	                   *service->congestion ? service->congestion : config->congestion.standard, "nodelay",
+	                   service->nodelay);
+	if (object && relayed)
+		json_object_set_new(object, "idle_timeout", json_real((double)service->idle_timeout.ns / 1000000.0));
+	if (object && service->kind == CONFIG_SERVICE_RELAY) {
+		json_object_set_new(object, "target", json_string(service->target));
+		json_object_set_new(object, "connect_timeout",
+		                    json_real((double)service->connect_timeout.ns / 1000000.0));
+		json_object_set_new(object, "proxy_protocol",
+		                    json_string(service->proxy_protocol == CONFIG_PROXY_V2 ? "v2" : "none"));
+	}
+	return object;
+}
+
+void method_services(struct call *call)
+{
+	const struct config *config = current_config(call);
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < config->services.count; i++)
+		json_array_append_new(array, render_service(config, &config->services.item[i]));
+	call_reply(call, json_pack("{s:o}", "services", array));
+}
+
+/* ---- Plugins ------------------------------------------------------------------------------------------------- */
+
+static json_t *render_params(const struct registry_info *info)
+{
+	json_t *object = json_object();
+
+	for (uint32_t i = 0; i < info->param_count; i++) {
+		const struct tapstack_param_value *value = &info->value[i];
+		bool is_text = info->spec[i].type == TAPSTACK_PARAM_TEXT;
+
+		json_object_set_new(object, info->spec[i].name,
+		                    is_text ? json_string(value->text ? value->text : "") : json_real(value->number));
+	}
+	return object;
+}
+
+static json_t *render_plugin(const struct registry_info *info)
+{
+	bool logging = info->kind == TAPSTACK_PLUGIN_LOGGING;
+	json_t *object;
+
+	object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "name", info->name, "kind",
+	                   logging ? "logging" : "congestion", "plugin", info->plugin, "version", info->version,
+	                   "licence", info->licence, "description", info->description, "path", info->path, "params",
+	                   render_params(info));
+	if (object && logging) {
+		json_object_set_new(object, "running", json_boolean(info->running));
+		json_object_set_new(object, "events", json_integer((json_int_t)info->events));
+		json_object_set_new(object, "missed", json_integer((json_int_t)info->missed));
+		json_object_set_new(object, "errors", json_integer((json_int_t)info->errors));
+		json_object_set_new(object, "queued", json_integer((json_int_t)info->queued));
+	}
+	return object;
+}
+
+void method_plugins(struct call *call)
+{
+	struct registry *registry = call_control(call)->options.registry;
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < registry_count(registry); i++) {
+		struct registry_info info;
+
+		registry_get_info(registry, i, &info);
+		json_array_append_new(array, render_plugin(&info));
+	}
+	call_reply(call, json_pack("{s:o}", "plugins", array));
+}
+
+/* ---- Config -------------------------------------------------------------------------------------------------- */
+
+static bool key_wanted(const char *path, const char *wanted)
+{
+	size_t length = wanted ? strlen(wanted) : 0;
+
+	return !wanted || (strncmp(path, wanted, length) == 0 && (path[length] == '\0' || path[length] == '.'));
+}
+
+static json_t *render_key(const struct config *config, const struct config_key *key)
+{
+	json_t *object;
+	char *text;
+
+	if (config_get(config, key, &text) < 0)
+		return NULL;
+	object = json_pack("{s:s, s:s, s:s?, s:s, s:b, s:s}", "key", key->path, "value", text, "default",
+	                   key->initial, "unit", key->unit ? key->unit : "", "live", key->live, "help", key->help);
+	free(text);
+	return object;
+}
+
+void method_config(struct call *call)
+{
+	const struct config *config = current_config(call);
+	const char *wanted = json_string_value(call_parameter(call, "key"));
+	json_t *array = json_array();
+	const struct config_key *keys;
+	size_t count;
+
+	keys = config_keys(&count);
+	for (size_t i = 0; i < count; i++)
+		if (key_wanted(keys[i].path, wanted))
+			json_array_append_new(array, render_key(config, &keys[i]));
+	if (wanted && json_array_size(array) == 0) {
+		json_decref(array);
+		call_fail_parameter(call, "key", "there is no such key");
+		return;
+	}
+	call_reply(call, json_pack("{s:o}", "config", array));
+}
+
+/* ---- Reload, Stop -------------------------------------------------------------------------------------------- */
+
+static json_t *list_of(const json_t *report, const char *name)
+{
+	json_t *list = json_object_get(report, name);
+
+	return json_is_array(list) ? json_incref(list) : json_array();
+}
+
+void method_reload(struct call *call)
+{
+	const struct control_hooks *hooks = &call_control(call)->options.hooks;
+	json_t *report = NULL;
+	int r = hooks->reload(hooks->context, &report);
+
+	if (r < 0)
+		call_fail(call, ERROR("InvalidConfiguration"),
+		          json_pack("{s:o}", "errors", list_of(report, "errors")));
+	else
+		call_reply(call, json_pack("{s:o, s:o}", "changed", list_of(report, "changed"), "needs_restart",
+		                           list_of(report, "needs_restart")));
+	json_decref(report);
+}
+
+void method_stop(struct call *call)
+{
+	const struct control_hooks *hooks = &call_control(call)->options.hooks;
+
+	hooks->stop(hooks->context);
+	call_reply(call, NULL);
+}

@@ -1,0 +1,43 @@
+#pragma once
+/* Private to the control plane: what the methods work on, and their table. */
+#include "control/control.h"
+#include "control/method.h"
+#include "control/server.h"
+#include "control/socket.h"
+#include "shard/shard.h"
+
+struct control {
+	struct control_options options; /* without path */
+	struct control_socket socket;
+	struct server *server;
+	struct interface interface;
+	char *description;
+	struct instant started;
+};
+
+/* The control plane that a call is for; NULL when it has been closed meanwhile. */
+static inline struct control *call_control(const struct call *call)
+{
+	return call_context(call);
+}
+
+/* methods.c: THE table of methods, and the interface in varlink's language (to be freed; NULL: no memory). */
+const struct method *methods_table(size_t *ret_count);
+char *methods_describe(void);
+
+/* listing.c */
+void method_connections(struct call *call);
+
+/* questions.c: to the shards */
+void method_status(struct call *call);
+void method_show(struct call *call);
+void method_counters(struct call *call);
+void method_close(struct call *call);
+void method_neighbours(struct call *call);
+
+/* answers.c: what main's thread knows by itself */
+void method_services(struct call *call);
+void method_plugins(struct call *call);
+void method_config(struct call *call);
+void method_reload(struct call *call);
+void method_stop(struct call *call);

@@ -1,0 +1,169 @@
+#include "control/context.h"
+#include "tapstack/control.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct parameter none[] = { { 0 } };
+
+static const struct parameter status_out[] = {
+	{ "version", PARAMETER_STRING, false, "of the daemon" },
+	{ "pid", PARAMETER_INT, false, "of the daemon" },
+	{ "uptime", PARAMETER_FLOAT, false, "milliseconds since its start" },
+	{ "role", PARAMETER_STRING, false, "what the caller may do: observe, operate or admin" },
+	{ "stack", PARAMETER_OBJECT, false, "sums over the shards: connections by state, limits, memory" },
+	{ "shards", PARAMETER_OBJECTS, false, "each shard: index, turns, link_up, ..." },
+	{ "database", PARAMETER_STRING, true, "path of the audit database" },
+	{ "audit", PARAMETER_OBJECT, true, "how the recorder keeps up" },
+	{ "link", PARAMETER_OBJECT, true, "the interface that frames go through" },
+	{ 0 },
+};
+
+static const struct parameter connections_in[] = {
+	{ "filter", PARAMETER_CONDITIONS, true,
+	  "conditions that must all hold; absent: all connections and listeners" },
+	{ "fields", PARAMETER_STRINGS, true, "names of the fields wanted; absent: all" },
+	{ "limit", PARAMETER_INT, true, "no more than this many" },
+	{ 0 },
+};
+
+static const struct parameter connections_out[] = {
+	{ "connections", PARAMETER_CONNECTIONS, false,
+	  "some of them; with `more`, others follow in further replies" },
+	{ "complete", PARAMETER_BOOL, true, "last reply: nothing that fits was left out because of a limit" },
+	{ 0 },
+};
+
+static const struct parameter show_in[] = { { "id", PARAMETER_INT, false, "of the connection" }, { 0 } };
+static const struct parameter show_out[] = { { "connection", PARAMETER_CONNECTION, false, "all its fields" }, { 0 } };
+
+static const struct parameter counters_in[] = {
+	{ "all", PARAMETER_BOOL, true, "zero verdicts and transitions too" },
+	{ 0 },
+};
+static const struct parameter counters_out[] = {
+	{ "counters", PARAMETER_OBJECT, false, "sums over the shards; verdicts and transitions are objects inside" },
+	{ 0 },
+};
+
+static const struct parameter close_in[] = {
+	{ "id", PARAMETER_INT, false, "of the connection" },
+	{ "abort", PARAMETER_BOOL, true, "reset it; else it is closed as its service would" },
+	{ 0 },
+};
+
+static const struct parameter services_out[] = {
+	{ "services", PARAMETER_OBJECTS, false, "name, kind, address, port, backlog, congestion, ..." },
+	{ 0 },
+};
+static const struct parameter plugins_out[] = {
+	{ "plugins", PARAMETER_OBJECTS, false, "name, plugin, kind, version, params, ..." },
+	{ 0 },
+};
+static const struct parameter neighbours_out[] = {
+	{ "neighbours", PARAMETER_OBJECTS, false, "address, mac (null: not resolved), age in ms, shard" },
+	{ 0 },
+};
+static const struct parameter config_in[] = {
+	{ "key", PARAMETER_STRING, true, "one key, or a part of them (\"tcp\"); absent: all" },
+	{ 0 },
+};
+static const struct parameter config_out[] = {
+	{ "config", PARAMETER_OBJECTS, false, "key, value, default, unit, live, help" },
+	{ 0 },
+};
+static const struct parameter reload_out[] = {
+	{ "changed", PARAMETER_STRINGS, false, "keys that have a new value" },
+	{ "needs_restart", PARAMETER_STRINGS, false, "keys whose new value takes effect after a restart" },
+	{ 0 },
+};
+
+static const struct method methods[] = {
+	{ "Status", CONTROL_OBSERVE, false, none, status_out, method_status, "The daemon at a glance." },
+	{ "Connections", CONTROL_OBSERVE, false, connections_in, connections_out, method_connections,
+	  "Connections and listeners; call it with `more` for all of them." },
+	{ "Show", CONTROL_OBSERVE, false, show_in, show_out, method_show, "One live connection." },
+	{ "Counters", CONTROL_OBSERVE, false, counters_in, counters_out, method_counters,
+	  "Everything that is counted since the start." },
+	{ "Close", CONTROL_OPERATE, true, close_in, none, method_close, "Closes or aborts one connection." },
+	{ "Services", CONTROL_OBSERVE, false, none, services_out, method_services, "What answers on which port." },
+	{ "Plugins", CONTROL_OBSERVE, false, none, plugins_out, method_plugins,
+	  "Congestion algorithms and logging instances." },
+	{ "Neighbours", CONTROL_OBSERVE, false, none, neighbours_out, method_neighbours, "The ARP table." },
+	{ "Config", CONTROL_OBSERVE, false, config_in, config_out, method_config, "The configuration in force." },
+	{ "Reload", CONTROL_ADMIN, true, none, reload_out, method_reload,
+	  "Reads the configuration file again and takes over what can be taken over." },
+	{ "Stop", CONTROL_ADMIN, true, none, none, method_stop, "Begins the orderly stop of the daemon." },
+};
+
+const struct method *methods_table(size_t *ret_count)
+{
+	*ret_count = sizeof(methods) / sizeof(methods[0]);
+	return methods;
+}
+
+static const char *varlink_type(enum tapstack_field_kind kind)
+{
+	switch (kind) {
+	case TAPSTACK_FIELD_NUMBER:
+		return "int";
+	case TAPSTACK_FIELD_MILLISECONDS:
+		return "float";
+	case TAPSTACK_FIELD_BOOLEAN:
+		return "bool";
+	case TAPSTACK_FIELD_LIST:
+		return "[]string";
+	case TAPSTACK_FIELD_TEXT:
+	case TAPSTACK_FIELD_STATE:
+	case TAPSTACK_FIELD_ADDRESS:
+		break;
+	}
+	return "string";
+}
+
+static void describe_types(FILE *out)
+{
+	const char *separator = "";
+
+	fputs("\n# One condition of a filter: the field is equal (=) or not (!=) to one of the values, or a number "
+	      "is\n"
+	      "# less or greater (< <= > >=) than the value. Texts are shell patterns, addresses may be prefixes.\n"
+	      "# Besides the fields of a connection there are `port` and `address`: of either end.\n"
+	      "type Condition (field: string, operator: string, values: []string)\n\n"
+	      "# A connection or listener. What a record doesn't keep is absent.\n",
+	      out);
+#define DESCRIBE_HELP(name, kind, unit, help) fprintf(out, "# %s: %s%s%s\n", #name, help, *unit ? ", in " : "", unit);
+	TAPSTACK_CONNECTION_FIELDS(DESCRIBE_HELP)
+#undef DESCRIBE_HELP
+	fputs("type Connection (", out);
+#define DESCRIBE_FIELD(name, kind, unit, help)                                                                       \
+	fprintf(out, "%s%s: ?%s", separator, #name, varlink_type(TAPSTACK_FIELD_##kind));                            \
+	separator = ", ";
+	TAPSTACK_CONNECTION_FIELDS(DESCRIBE_FIELD)
+#undef DESCRIBE_FIELD
+	fputs(")\n", out);
+#define DESCRIBE_ERROR(name, parameters, help)                                                                       \
+	fprintf(out, "\n# %c%s\nerror %s (%s)\n", *(help) - 'a' + 'A', help + 1, #name, parameters);
+	TAPSTACK_CONTROL_ERRORS(DESCRIBE_ERROR)
+#undef DESCRIBE_ERROR
+}
+
+char *methods_describe(void)
+{
+	char *head = NULL, *text;
+	size_t size;
+	FILE *out = open_memstream(&head, &size);
+
+	if (!out)
+		return NULL;
+	describe_types(out);
+	if (fclose(out) != 0) {
+		free(head);
+		return NULL;
+	}
+	text = interface_describe(TAPSTACK_CONTROL_INTERFACE,
+	                          "tapstackd: see every connection, change what can be changed", head, methods,
+	                          sizeof(methods) / sizeof(methods[0]));
+	free(head);
+	return text;
+}
