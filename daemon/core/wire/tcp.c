@@ -31,7 +31,7 @@ static void read_sack(const uint8_t *value, size_t length, struct tcp_options *o
 	for (; length >= SACK_BLOCK_BYTES; value += SACK_BLOCK_BYTES, length -= SACK_BLOCK_BYTES) {
 		struct tcp_sack_block block = { SEQ(load32(value)), SEQ(load32(value + 4)) };
 
-		if (seq_lt(block.start, block.end) && options->sack_count < TCP_SACK_BLOCKS_MAX)
+		if (seq_gt(block.end, block.start) && options->sack_count < TCP_SACK_BLOCKS_MAX)
 			options->sack[options->sack_count++] = block;
 	}
 }
