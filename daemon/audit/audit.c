@@ -1,0 +1,543 @@
+#include "audit/audit.h"
+
+#include "audit/internal.h"
+#include "audit/schema.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#define OPEN_BUSY_MS 2000 /* patience at the start with another writer */
+
+int64_t audit_monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static int64_t realtime_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+void audit_report(struct audit *audit, int priority, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+
+	if (audit->report == NULL)
+		return;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	audit->report(audit->report_context, priority, text);
+}
+
+/* ---- the database file --------------------------------------------------------------------------------------- */
+
+static const char *const database_parts[] = { "", "-wal", "-shm" };
+
+int audit_set_database_aside(struct audit *audit)
+{
+	size_t size = strlen(audit->database) + 64;
+	char *from = malloc(size), *to = malloc(size);
+	char when[40] = "";
+	int64_t now = realtime_ns();
+	time_t seconds = now / 1000000000;
+	struct tm tm;
+	int r = 0;
+
+	gmtime_r(&seconds, &tm);
+	strftime(when, sizeof(when), "%Y%m%dT%H%M%S", &tm);
+	for (int i = 0; i < 3 && r == 0; i++) {
+		if (from == NULL || to == NULL) {
+			r = -ENOMEM;
+			break;
+		}
+		snprintf(from, size, "%s%s", audit->database, database_parts[i]);
+		snprintf(to, size, "%s.damaged-%s.%06dZ%s", audit->database, when, (int)(now % 1000000000 / 1000),
+		         database_parts[i]);
+		if (rename(from, to) < 0 && errno != ENOENT)
+			r = -errno;
+		else if (i == 0)
+			audit_report(audit, LOG_ERR,
+			             "audit: the database is damaged; it was moved to %s and a new one is begun", to);
+	}
+	free(from);
+	free(to);
+	return r;
+}
+
+void audit_remove_wal(struct audit *audit)
+{
+	size_t size = strlen(audit->database) + 8;
+	char *name = malloc(size);
+	struct stat st;
+
+	if (name == NULL || stat(audit->database, &st) == 0) {
+		free(name);
+		return;
+	}
+	for (int i = 1; i < 3; i++) {
+		snprintf(name, size, "%s%s", audit->database, database_parts[i]);
+		unlink(name);
+	}
+	free(name);
+}
+
+int audit_open_store(struct audit *audit, int busy_ms, char *error, size_t error_size)
+{
+	struct stat st;
+	int r = store_open(audit->database, busy_ms, &audit->store, error, error_size);
+
+	if (r == -EBADMSG) {
+		r = audit_set_database_aside(audit);
+		if (r == 0)
+			r = store_open(audit->database, busy_ms, &audit->store, error, error_size);
+	}
+	if (r == 0 && stat(audit->database, &st) == 0) {
+		audit->database_dev = st.st_dev;
+		audit->database_ino = st.st_ino;
+		audit->database_looked_ns = audit_monotonic_ns();
+	}
+	return r;
+}
+
+static int store_names(struct audit *audit, const char *kind, const struct names *names)
+{
+	int r = 0;
+
+	for (size_t id = 0; id < names->count && r == 0; id++)
+		if (names->name[id] != NULL)
+			r = store_name(audit->store, audit->run.id, kind, (uint16_t)id, names->name[id]);
+	return r;
+}
+
+int audit_store_run(struct audit *audit)
+{
+	struct store_run_row row = { .id = audit->run.id,
+		                     .started_ns = audit->owner.started_ns,
+		                     .wall_offset_ns = audit->run.wall_offset_ns,
+		                     .version = audit->version,
+		                     .shards = audit->shards,
+		                     .first_connection = audit->owner.first_connection_id };
+	int r = store_run_begin(audit->store, &row);
+
+	if (r == 0)
+		r = store_names(audit, "service", &audit->run.services);
+	if (r == 0)
+		r = store_names(audit, "congestion", &audit->run.congestions);
+	return r;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------- */
+
+static int copy_names(struct names *to, const struct audit_names *from)
+{
+	int r = 0;
+
+	for (size_t id = 0; id < from->count && r == 0; id++)
+		if (from->name[id] != NULL)
+			r = id > UINT16_MAX ? -EINVAL : names_set(to, (uint16_t)id, from->name[id]);
+	return r;
+}
+
+static int make_locks(struct audit *audit)
+{
+	pthread_condattr_t attributes;
+	int r = pthread_mutex_init(&audit->lock, NULL);
+
+	if (r == 0)
+		r = pthread_mutex_init(&audit->sinks_lock, NULL);
+	if (r == 0)
+		r = pthread_condattr_init(&attributes);
+	if (r != 0)
+		return -r;
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	r = pthread_cond_init(&audit->wake, &attributes);
+	if (r == 0)
+		r = pthread_cond_init(&audit->stored, &attributes);
+	pthread_condattr_destroy(&attributes);
+	audit->locks_made = r == 0;
+	return -r;
+}
+
+static int make(const struct audit_options *options, struct audit **ret_audit)
+{
+	struct audit *audit = calloc(1, sizeof(*audit));
+	int r;
+
+	if (audit == NULL)
+		return -ENOMEM;
+	*ret_audit = audit;
+	audit->state_directory = audit->state_lock = audit->database_lock = -1;
+	audit->stopped = true; /* until there is a run */
+	audit->queue_end = &audit->queue;
+	audit->report = options->report;
+	audit->report_context = options->report_context;
+	audit->shards = options->shards;
+	audit->ring_bytes = options->ring_bytes;
+	audit->database = strdup(options->database);
+	audit->version = strdup(options->version != NULL ? options->version : "");
+	audit->ring = calloc(options->shards, sizeof(*audit->ring));
+	audit->taken = calloc(options->shards, sizeof(*audit->taken));
+	audit->records = calloc(STORE_BATCH_MAX, sizeof(*audit->records));
+	if (audit->database == NULL || audit->version == NULL || audit->ring == NULL || audit->taken == NULL ||
+	    audit->records == NULL)
+		return -ENOMEM;
+	audit->owner.started_ns = realtime_ns();
+	audit->owner.wall_offset_ns = audit->owner.started_ns - audit_monotonic_ns();
+	audit->run.wall_offset_ns = audit->owner.wall_offset_ns;
+	audit->status.healthy = true;
+	r = copy_names(&audit->run.services, &options->services);
+	if (r == 0)
+		r = copy_names(&audit->run.congestions, &options->congestions);
+	return r < 0 ? r : make_locks(audit);
+}
+
+/* An advisory lock that dies with the process. */
+static int lock_file(int directory, const char *path, int *ret_fd, char *error, size_t error_size)
+{
+	int fd = openat(directory, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640), r = 0;
+
+	if (fd < 0)
+		r = -errno;
+	else if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (r == 0) {
+		*ret_fd = fd;
+		return 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	snprintf(error, error_size, "%s: %s", path, r == -EBUSY ? "in use by another daemon" : strerror(-r));
+	return r;
+}
+
+static int lock_all(struct audit *audit, const char *state_directory, char *error, size_t error_size)
+{
+	char *lock_name;
+	int r;
+
+	audit->state_directory = open(state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (audit->state_directory < 0) {
+		r = -errno;
+		snprintf(error, error_size, "%s: %s", state_directory, strerror(-r));
+		return r;
+	}
+	r = lock_file(audit->state_directory, "ring.lock", &audit->state_lock, error, error_size);
+	if (r < 0)
+		return r;
+	if (asprintf(&lock_name, "%s.lock", audit->database) < 0) {
+		snprintf(error, error_size, "out of memory");
+		return -ENOMEM;
+	}
+	r = lock_file(AT_FDCWD, lock_name, &audit->database_lock, error, error_size);
+	free(lock_name);
+	return r;
+}
+
+int audit_open(const struct audit_options *options, struct audit **ret_audit, char *error, size_t error_size)
+{
+	struct audit *audit = NULL;
+	int r;
+
+	if (options->shards < 1 || options->shards > AUDIT_SHARDS_MAX || options->ring_bytes < AUDIT_RING_BYTES_MIN) {
+		snprintf(error, error_size, "audit: number of shards or size of the rings out of range");
+		return -EINVAL;
+	}
+	r = make(options, &audit);
+	if (r < 0)
+		snprintf(error, error_size, "audit: %s", strerror(-r));
+	if (r == 0)
+		r = lock_all(audit, options->state_directory, error, error_size);
+	/* Damage may show itself only while the database is used: then once more with a new one. */
+	for (int attempt = 0; attempt < 2 && r == 0; attempt++) {
+		r = audit_open_store(audit, OPEN_BUSY_MS, error, error_size);
+		if (r == 0)
+			r = audit_recover(audit, error, error_size);
+		if (r != -EBADMSG || attempt > 0)
+			break;
+		store_close(audit->store, true);
+		audit->store = NULL;
+		r = audit_set_database_aside(audit);
+	}
+	if (r < 0) {
+		audit_free(audit);
+		return r;
+	}
+	audit->stopped = false;
+	audit->status.run_id = audit->run.id;
+	snprintf(audit->status.database, sizeof(audit->status.database), "%s", audit->database);
+	*ret_audit = audit;
+	return 0;
+}
+
+struct journal_ring *audit_ring(struct audit *audit, unsigned shard)
+{
+	return audit->ring[shard].ring;
+}
+
+uint64_t audit_first_connection_id(const struct audit *audit)
+{
+	return audit->owner.first_connection_id;
+}
+
+uint64_t audit_run_id(const struct audit *audit)
+{
+	return audit->run.id;
+}
+
+int64_t audit_wall_offset_ns(const struct audit *audit)
+{
+	return audit->run.wall_offset_ns;
+}
+
+/* ---- running and stopping ------------------------------------------------------------------------------------ */
+
+int audit_start(struct audit *audit)
+{
+	int r = pthread_create(&audit->thread, NULL, audit_recorder_main, audit);
+
+	if (r != 0)
+		return -r;
+	audit->started = true;
+	pthread_setname_np(audit->thread, "recorder");
+	return 0;
+}
+
+static bool all_stored(struct audit *audit, const uint64_t *heads, uint64_t queue)
+{
+	for (unsigned shard = 0; shard < audit->shards; shard++)
+		if (atomic_load(&audit->ring[shard].ring->tail) < heads[shard])
+			return false;
+	return audit->queue_stored >= queue;
+}
+
+int audit_drain(struct audit *audit, struct duration timeout)
+{
+	int64_t deadline = audit_monotonic_ns() + timeout.ns;
+	struct timespec until = { .tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000 };
+	uint64_t heads[AUDIT_SHARDS_MAX], queue;
+	int r = 0;
+
+	for (unsigned shard = 0; shard < audit->shards; shard++)
+		heads[shard] = atomic_load(&audit->ring[shard].ring->head);
+	pthread_mutex_lock(&audit->lock);
+	queue = audit->queue_added;
+	while (!all_stored(audit, heads, queue) && r == 0) {
+		if (audit->gone)
+			break;
+		audit->wanted = true;
+		pthread_cond_signal(&audit->wake);
+		r = pthread_cond_timedwait(&audit->stored, &audit->lock, &until);
+	}
+	r = all_stored(audit, heads, queue) ? 0 : -ETIMEDOUT;
+	pthread_mutex_unlock(&audit->lock);
+	return r;
+}
+
+int audit_stop(struct audit *audit, struct duration timeout)
+{
+	int64_t deadline = audit_monotonic_ns() + timeout.ns;
+
+	if (audit->stopped)
+		return 0;
+	audit->stopped = true;
+	if (!audit->started)
+		return audit_recorder_finish(audit, deadline);
+	pthread_mutex_lock(&audit->lock);
+	audit->stopping = true;
+	audit->stop_deadline_ns = deadline;
+	pthread_cond_signal(&audit->wake);
+	pthread_mutex_unlock(&audit->lock);
+	pthread_join(audit->thread, NULL);
+	return audit->stop_result;
+}
+
+void audit_free(struct audit *audit)
+{
+	if (audit == NULL)
+		return;
+	audit_stop(audit, (struct duration){ 0 });
+	store_close(audit->store, true); /* when opening failed half-way */
+	for (unsigned shard = 0; audit->ring != NULL && shard < audit->shards; shard++)
+		ring_file_close(&audit->ring[shard]);
+	while (audit->sinks != NULL)
+		audit_remove_sink(audit, audit->sinks->sink.name);
+	audit_free_queued(audit->queue);
+	run_clear(&audit->run);
+	if (audit->state_lock >= 0)
+		close(audit->state_lock);
+	if (audit->database_lock >= 0)
+		close(audit->database_lock);
+	if (audit->state_directory >= 0)
+		close(audit->state_directory);
+	if (audit->locks_made) {
+		pthread_mutex_destroy(&audit->lock);
+		pthread_mutex_destroy(&audit->sinks_lock);
+		pthread_cond_destroy(&audit->wake);
+		pthread_cond_destroy(&audit->stored);
+	}
+	free(audit->records);
+	free(audit->taken);
+	free(audit->ring);
+	free(audit->version);
+	free(audit->database);
+	free(audit);
+}
+
+/* ---- sinks --------------------------------------------------------------------------------------------------- */
+
+static struct sink_entry **find_sink(struct audit *audit, const char *name)
+{
+	struct sink_entry **link = &audit->sinks;
+
+	while (*link != NULL && strcmp((*link)->sink.name, name) != 0)
+		link = &(*link)->next;
+	return link;
+}
+
+int audit_add_sink(struct audit *audit, const struct audit_sink *sink)
+{
+	size_t size = strlen(sink->name) + 1;
+	struct sink_entry *entry = calloc(1, sizeof(*entry) + size), **link;
+	int r = 0;
+
+	if (entry == NULL)
+		return -ENOMEM;
+	entry->sink = *sink;
+	entry->sink.name = memcpy(entry + 1, sink->name, size);
+	pthread_mutex_lock(&audit->sinks_lock);
+	link = find_sink(audit, sink->name);
+	if (*link == NULL)
+		*link = entry;
+	else
+		r = -EEXIST;
+	pthread_mutex_unlock(&audit->sinks_lock);
+	if (r < 0)
+		free(entry);
+	return r;
+}
+
+int audit_remove_sink(struct audit *audit, const char *name)
+{
+	struct sink_entry **link, *entry;
+
+	pthread_mutex_lock(&audit->sinks_lock);
+	link = find_sink(audit, name);
+	entry = *link;
+	if (entry != NULL)
+		*link = entry->next;
+	pthread_mutex_unlock(&audit->sinks_lock);
+	free(entry);
+	return entry != NULL ? 0 : -ENOENT;
+}
+
+/* ---- the queue ----------------------------------------------------------------------------------------------- */
+
+static const char *append_text(char **at, const char *text)
+{
+	char *start = *at;
+
+	if (text == NULL)
+		return NULL;
+	*at = stpcpy(start, text) + 1;
+	return start;
+}
+
+static struct queued *new_queued(const struct audit_action *action)
+{
+	size_t size = sizeof(struct queued) + strlen(action->method) + 1;
+	struct queued *item;
+	char *at;
+
+	size += action->arguments != NULL ? strlen(action->arguments) + 1 : 0;
+	size += action->result != NULL ? strlen(action->result) + 1 : 0;
+	item = malloc(size);
+	if (item == NULL)
+		return NULL;
+	at = (char *)(item + 1);
+	*item = (struct queued){ .action = { .uid = action->uid, .pid = action->pid } };
+	item->action.method = append_text(&at, action->method);
+	item->action.arguments = append_text(&at, action->arguments);
+	item->action.result = append_text(&at, action->result);
+	return item;
+}
+
+static int enqueue(struct audit *audit, struct queued *item)
+{
+	int r = 0;
+
+	if (item == NULL)
+		return -ENOMEM;
+	item->time_ns = audit_monotonic_ns() + audit->run.wall_offset_ns;
+	pthread_mutex_lock(&audit->lock);
+	if (audit->queue_added - audit->queue_stored >= AUDIT_ACTIONS_MAX) {
+		r = -ENOBUFS;
+	} else {
+		*audit->queue_end = item;
+		audit->queue_end = &item->next;
+		audit->queue_added++;
+		audit->wanted = true;
+		pthread_cond_signal(&audit->wake);
+	}
+	pthread_mutex_unlock(&audit->lock);
+	if (r < 0)
+		free(item);
+	return r;
+}
+
+int audit_action(struct audit *audit, const struct audit_action *action)
+{
+	return enqueue(audit, new_queued(action));
+}
+
+int audit_name_service(struct audit *audit, uint16_t id, const char *name)
+{
+	struct queued *item = new_queued(&(struct audit_action){ .method = name });
+
+	if (item != NULL) {
+		item->is_name = true;
+		item->id = id;
+	}
+	return enqueue(audit, item);
+}
+
+/* ---- status -------------------------------------------------------------------------------------------------- */
+
+void audit_status(struct audit *audit, struct audit_status *ret_status)
+{
+	uint64_t capacity = 0, waiting = 0;
+	int64_t oldest_ns;
+
+	for (unsigned shard = 0; shard < audit->shards; shard++) {
+		struct journal_ring *ring = audit->ring[shard].ring;
+		uint64_t tail = atomic_load(&ring->tail), head = atomic_load(&ring->head);
+
+		capacity += ring->capacity;
+		waiting += head - tail;
+	}
+	pthread_mutex_lock(&audit->lock);
+	*ret_status = audit->status;
+	oldest_ns = audit->oldest_ns;
+	pthread_mutex_unlock(&audit->lock);
+	ret_status->ring_records = capacity;
+	ret_status->waiting = waiting;
+	if (waiting > ret_status->waiting_most)
+		ret_status->waiting_most = waiting;
+	ret_status->lag_ns = waiting > 0 && oldest_ns > 0 ? audit_monotonic_ns() - oldest_ns : 0;
+}

@@ -1,0 +1,82 @@
+#pragma once
+/* What the files of the audit share. */
+#include "audit/audit.h"
+#include "audit/ring.h"
+#include "audit/store.h"
+
+#include <pthread.h>
+#include <sys/types.h>
+
+/* A row that another thread asked for. */
+struct queued {
+	struct queued *next;
+	int64_t time_ns;
+	bool is_name; /* of service `id`; else an action */
+	uint16_t id;
+	struct audit_action action; /* texts behind this struct; a name is in .method */
+};
+
+struct sink_entry {
+	struct sink_entry *next;
+	struct audit_sink sink;
+};
+
+struct audit {
+	/* Fixed once open. */
+	char *database, *version;
+	int state_directory, state_lock, database_lock; /* descriptors; -1 */
+	void (*report)(void *context, int priority, const char *text);
+	void *report_context;
+	unsigned shards;
+	uint64_t ring_bytes;
+	struct ring_file *ring; /* one per shard */
+	struct ring_owner owner;
+
+	/* The opener's, from audit_start on the recorder's. */
+	struct store *store; /* NULL: the database could not be opened again, to be tried */
+	struct run run;
+	dev_t database_dev;
+	ino_t database_ino;
+	int64_t database_looked_ns;            /* when it was last seen to be in its place; monotonic */
+	const struct journal_record **records; /* of the batch at hand */
+	uint64_t highest_connection;           /* id seen in a record */
+	uint64_t *taken;                       /* by ring: records looked at for the batch */
+
+	pthread_t thread;
+	bool started, stopped, locks_made;
+
+	pthread_mutex_t sinks_lock;
+	struct sink_entry *sinks;
+
+	pthread_mutex_t lock;  /* all below */
+	pthread_cond_t wake;   /* the recorder has something to do at once; CLOCK_MONOTONIC, as the next */
+	pthread_cond_t stored; /* something was stored, or the recorder is gone */
+	bool wanted, stopping, gone;
+	int64_t stop_deadline_ns; /* monotonic */
+	int stop_result;
+	struct queued *queue, **queue_end;
+	uint64_t queue_added, queue_stored;
+	struct audit_status status; /* without what audit_status computes */
+	int64_t oldest_ns;          /* monotonic: time of the oldest record that waits; 0: none */
+};
+
+int64_t audit_monotonic_ns(void);
+void audit_report(struct audit *audit, int priority, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Opens the store of audit->database. A damaged database is moved aside, with a report, and a new one begun. */
+int audit_open_store(struct audit *audit, int busy_ms, char *error, size_t error_size);
+/* Renames the database, with its WAL, to NAME.damaged-TIME. The store must be closed. */
+int audit_set_database_aside(struct audit *audit);
+/* Removes the WAL that a database, now gone from its place, has left behind. */
+void audit_remove_wal(struct audit *audit);
+/* Within a transaction: the row of this run and its names. */
+int audit_store_run(struct audit *audit);
+
+/* recover.c: stores what the rings of earlier runs hold, closes these runs, and gives the rings to a new one. */
+int audit_recover(struct audit *audit, char *error, size_t error_size);
+
+/* recorder.c */
+void *audit_recorder_main(void *audit);
+/* Stores what is left and closes the run; -ETIMEDOUT if that can't be done until the (monotonic) deadline. */
+int audit_recorder_finish(struct audit *audit, int64_t deadline_ns);
+void audit_free_queued(struct queued *first);
