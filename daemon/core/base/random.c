@@ -37,12 +37,11 @@ struct hash_key derive_key(const uint8_t secret[32], uint64_t purpose)
 	/* Each half of the new key: one half of the secret keys a hash over the other half and the purpose. */
 	for (size_t half = 0; half < 2; half++) {
 		struct hash_key key;
-		uint8_t message[25];
+		uint8_t message[24];
 
 		memcpy(key.b, secret + 16 * half, 16);
 		memcpy(message, secret + 16 * (1 - half), 16);
 		store64(message + 16, purpose);
-		message[24] = (uint8_t)half;
 		store64(derived.b + 8 * half, keyed_hash(&key, message, sizeof(message)));
 	}
 	return derived;

@@ -2,7 +2,7 @@
  * digit's place is the level, the expiry's digit there is the slot. So at every level but the last only slots ahead
  * of the current digit are used, and all that waits at a level is earlier than all that waits at the next one: the
  * lowest occupied level tells when something happens next. The last level is a ring: its slot for the current digit
- * stands for one whole turn ahead. */
+ * stands for one whole turn ahead, and a timer that is more turns away is put back at each. */
 #include "core/base/wheel.h"
 
 #include "core/base/assert.h"
@@ -32,7 +32,6 @@ static void place(struct wheel *wheel, struct timer *timer)
 {
 	int64_t expiry = expiry_tick(timer->due);
 	int level;
-	int64_t ahead;
 	unsigned slot;
 
 	if (expiry <= wheel->tick) {
@@ -42,10 +41,7 @@ static void place(struct wheel *wheel, struct timer *timer)
 	level = (63 - __builtin_clzll((uint64_t)(expiry ^ wheel->tick))) / SLOT_LOG2;
 	if (level >= WHEEL_LEVELS)
 		level = WHEEL_LEVELS - 1;
-	ahead = (expiry >> level * SLOT_LOG2) - (wheel->tick >> level * SLOT_LOG2);
-	if (ahead > WHEEL_SLOTS) /* past the reach: placed again from there */
-		ahead = WHEEL_SLOTS;
-	slot = (unsigned)((wheel->tick >> level * SLOT_LOG2) + ahead) & (WHEEL_SLOTS - 1);
+	slot = (unsigned)(expiry >> level * SLOT_LOG2) & (WHEEL_SLOTS - 1);
 	push(&wheel->slot[level][slot], timer);
 	wheel->occupied[level] |= 1ull << slot;
 }

@@ -113,13 +113,16 @@ static void test_reserve(void **state)
 
 	(void)state;
 	assert_int_equal(pool_init(&pool, &memory, sizeof(struct record), 5000), 0);
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 600; i++)
 		assert_non_null(pool_get(&pool));
-	assert_false(pool_reserve(&pool, 4901));
-	assert_true(pool_reserve(&pool, 4900));
+	assert_false(pool_reserve(&pool, 4401));
+	assert_true(pool_reserve(&pool, 1024));
 	test_memory_fail_after(&counts, 0);
-	for (int i = 0; i < 4900; i++)
+	for (int i = 0; i < 1024; i++)
 		assert_non_null(pool_get(&pool));
+	test_memory_fail_never(&counts);
+	assert_true(pool_reserve(&pool, 5000 - 1624));
+	assert_false(pool_reserve(&pool, 5001 - 1624));
 	pool_done(&pool);
 	assert_int_equal(counts.live_count, 0);
 }

@@ -146,6 +146,7 @@ static void do_space(struct model *model, struct test_random *random, seq_t at, 
 static void do_release(struct model *model, uint32_t by)
 {
 	seq_t base = model->strip.base;
+	uint32_t passed = (model->strip.origin + by) / BLOCK_BYTES, held = model->strip.blocks;
 	bool empty = true;
 
 	for (uint32_t i = 0; i < by && i < RING; i++)
@@ -153,10 +154,12 @@ static void do_release(struct model *model, uint32_t by)
 	for (uint32_t i = 0; i < RING; i++)
 		if (model->valid[i])
 			empty = false;
+	if (passed > 0) /* those wholly before the new base go, and no others */
+		held -= passed -
+		        strip_blocks_missing(&model->strip, base, passed * BLOCK_BYTES - model->strip.origin);
 	strip_release(&model->strip, &model->pool, seq_add(base, by), empty);
 	assert_int_equal(model->strip.base.v, base.v + by);
-	if (empty)
-		assert_null(model->strip.table);
+	assert_int_equal(model->strip.blocks, empty ? 0 : held);
 }
 
 static uint32_t random_length(struct test_random *random, uint32_t max)
@@ -241,6 +244,11 @@ static void test_empty_holds_nothing(void **state)
 	check_invariants(&model);
 	assert_int_equal(model.pool.used, 0);
 	assert_int_equal(model.pool.strip_table_bytes, 0);
+	/* Also when the last block is passed and nobody has said that nothing is left. */
+	assert_int_equal(strip_write(&model.strip, &model.pool, SEQ(35), "hello", 5), 0);
+	strip_release(&model.strip, &model.pool, SEQ(35 + BLOCK_BYTES), false);
+	check_invariants(&model);
+	assert_int_equal(model.pool.used, 0);
 	model_done(&model);
 }
 
@@ -305,6 +313,12 @@ static void test_write_fails_whole(void **state)
 		check_invariants(&model);
 		test_memory_fail_never(&model.counts);
 		assert_int_equal(strip_write(&model.strip, &model.pool, SEQ(-50), old, 1), 0);
+		model_done(&model);
+		/* Space, where the table is to be had and no block. */
+		model_init(&model, SEQ(-50), 100);
+		test_memory_fail_after(&model.counts, fail);
+		assert_int_equal(strip_space(&model.strip, &model.pool, SEQ(-50), 1, &iov, 1, &count), 0);
+		check_invariants(&model);
 		model_done(&model);
 	}
 }
