@@ -43,7 +43,7 @@ struct registry_options {
 	uint32_t log_queue_events; /* of each logging instance; 0: 16384 */
 	/* A logging plugin's line for the daemon's log; called on any thread. */
 	void (*log)(int priority, const char *text);
-	/* What is wrong with a request; called during registry_load only, for every error. */
+	/* What is wrong with a request; called during registry_load and registry_log_start, for every error. */
 	void (*error)(void *context, const char *where, const char *message);
 	void *error_context;
 };
@@ -78,7 +78,7 @@ void registry_log_records(void *context, const struct journal_record *records, s
 void registry_log_reopen(struct registry *registry);
 
 /* Lets the queues drain for at most `timeout`, flushes and closes. A plugin that hangs is left behind, counted, and
- * its code stays loaded. */
+ * its code stays loaded. Not before the last registry_log_records has returned. */
 void registry_log_stop(struct registry *registry, struct duration timeout);
 
 /* ---- listing ------------------------------------------------------------------------------------------------- */

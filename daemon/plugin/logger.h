@@ -1,0 +1,50 @@
+#pragma once
+/* One logging instance: a bounded queue, and a thread that hands what is in it to the plugin. */
+#include "plugin/loader.h"
+#include "plugin/registry.h"
+
+#include <time.h>
+
+struct logger;
+
+/* What turns ids into names; shared by all instances of a registry. */
+struct logger_names {
+	const char *(*congestion)(void *context, uint16_t id); /* valid for ever */
+	/* Copied into `text`, of LOGGER_SERVICE_MAX bytes. */
+	void (*service)(void *context, uint16_t id, char *text);
+	void *context;
+};
+
+#define LOGGER_SERVICE_MAX 64u
+
+struct logger_options {
+	const struct tapstack_log_ops *ops;
+	const struct tapstack_params *params;
+	const char *instance;
+	uint32_t queue_events;
+	int64_t wall_offset_ns;
+	struct logger_names names;
+	void (*log)(int priority, const char *text);
+};
+
+/* Opens the instance and starts the thread. -errno of the plugin's open, or of the thread. The pointers in `options`
+ * must outlive the logger. */
+int logger_start(const struct logger_options *options, struct logger **ret);
+
+/* From one thread at a time. Never waits for the plugin. */
+void logger_put(struct logger *logger, const struct journal_record *records, size_t count);
+
+void logger_reopen(struct logger *logger);
+
+/* No more records will come: the thread hands over what is queued, flushes, closes and ends. Returns at once. */
+void logger_finish(struct logger *logger);
+struct logger_counts {
+	uint64_t events, missed, errors;
+	uint32_t queued;
+};
+void logger_counts(struct logger *logger, struct logger_counts *ret);
+
+/* Waits for that until `deadline` (CLOCK_MONOTONIC), fills the last counts and frees the logger. -ETIMEDOUT: the
+ * plugin hangs in a call, or is too slow; the thread, and the memory it uses, are left to it, and its code must stay
+ * loaded. */
+int logger_join(struct logger *logger, const struct timespec *deadline, struct logger_counts *ret_counts);

@@ -1,0 +1,193 @@
+/* Plugins for the loader's tests: a good one of each kind, and one for each fault, chosen by VARIANT_... */
+#include "tapstack/congestion.h"
+#include "tapstack/logging.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef VARIANT_UNRESOLVED
+extern int nobody_defines_this(void);
+#endif
+
+#ifdef VARIANT_LOGGING
+
+/* Writes what it gets to a descriptor whose number is a parameter; waits as it is told to before. */
+struct instance {
+	int events_fd, gate_fd;
+};
+
+static struct instance instances[4];
+
+static int log_open(const struct tapstack_log_env *env, const struct tapstack_params *params, void **ret_state)
+{
+	static unsigned used;
+	struct instance *instance = &instances[used++ % 4];
+
+	instance->events_fd = (int)params->value[0].number;
+	instance->gate_fd = (int)params->value[1].number;
+	if (strcmp(params->value[2].text, "refuse") == 0)
+		return -EACCES;
+	env->log(6, env->instance);
+	*ret_state = instance;
+	return 0;
+}
+
+static int log_events(void *state, const struct tapstack_log_event *events, size_t count)
+{
+	struct instance *instance = state;
+	char byte;
+
+	if (instance->gate_fd >= 0 && read(instance->gate_fd, &byte, 1) != 1)
+		return -EIO;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t word[3] = { events[i].connection_id, events[i].missed, (uint64_t)events[i].time_ns };
+		char text[200];
+		size_t length = 0;
+		const char *texts[] = { events[i].service, events[i].congestion, events[i].cause, events[i].to,
+			                events[i].remote_address };
+
+		memset(text, 0, sizeof(text));
+		for (size_t j = 0; j < 5; j++) {
+			memcpy(text + length, texts[j], strlen(texts[j]));
+			length += strlen(texts[j]);
+			text[length++] = ' ';
+		}
+		if (write(instance->events_fd, word, sizeof(word)) < 0 ||
+		    write(instance->events_fd, text, sizeof(text)) < 0)
+			return -EIO;
+	}
+	return 0;
+}
+
+static int log_reopen(void *state)
+{
+	uint64_t word[28] = { UINT64_MAX };
+
+	return write(((struct instance *)state)->events_fd, word, 24 + 200) < 0 ? -EIO : 0;
+}
+
+static void log_close(void *state)
+{
+	uint64_t word[28] = { UINT64_MAX - 1 };
+
+	if (write(((struct instance *)state)->events_fd, word, 24 + 200) < 0)
+		return;
+}
+
+static const struct tapstack_log_ops ops = {
+	.struct_size = sizeof(ops), .open = log_open, .events = log_events, .reopen = log_reopen, .close = log_close
+};
+
+static const struct tapstack_param_spec params[] = {
+	{ "events", "", "descriptor", TAPSTACK_PARAM_NUMBER, 0, -1, 1000000, -1, NULL },
+	{ "gate", "", "descriptor", TAPSTACK_PARAM_NUMBER, 0, -1, 1000000, -1, NULL },
+	{ "mood", "", "a text", TAPSTACK_PARAM_TEXT, 0, 0, 0, 0, "kind" },
+	{ "needed", "", "must be there", TAPSTACK_PARAM_TEXT, 0, 0, 0, 0, NULL },
+};
+#define KIND TAPSTACK_PLUGIN_LOGGING
+
+#else
+
+static int cc_init(void *state, const struct tapstack_cc_env *env, const struct tapstack_params *values,
+                   struct tapstack_cc_decision *decision)
+{
+	(void)state;
+	(void)env;
+	(void)decision;
+#ifdef VARIANT_UNRESOLVED
+	return values->count == 2 ? nobody_defines_this() : -EINVAL;
+#else
+	return values->count == 2 ? 0 : -EINVAL;
+#endif
+}
+
+static void cc_on_ack(void *state, const struct tapstack_cc_sample *sample, struct tapstack_cc_decision *decision)
+{
+	(void)state;
+	decision->cwnd_bytes += sample->acked_bytes;
+}
+
+static void cc_on_event(void *state, uint32_t event, const struct tapstack_cc_sample *sample,
+                        struct tapstack_cc_decision *decision)
+{
+	(void)state;
+	(void)event;
+	(void)sample;
+	(void)decision;
+}
+
+static const struct tapstack_cc_ops ops = {
+#ifdef VARIANT_SHORT_OPS
+	.struct_size = 16,
+#elif defined(VARIANT_OLDER)
+	/* as one that was made before the optional operations at the end were thought of */
+	.struct_size = offsetof(struct tapstack_cc_ops, outputs),
+	.outputs = (void (*)(const void *, double *))1,
+#else
+	.struct_size = sizeof(ops),
+#endif
+#ifdef VARIANT_BIG_STATE
+	.state_size = TAPSTACK_CC_STATE_MAX + 1,
+#else
+	.state_size = 8,
+#endif
+	.init = cc_init,
+#ifdef VARIANT_NO_ON_ACK
+	.on_ack = 0 ? cc_on_ack : NULL,
+#else
+	.on_ack = cc_on_ack,
+#endif
+	.on_event = cc_on_event,
+};
+
+static const struct tapstack_param_spec params[] = {
+#ifdef VARIANT_BAD_PARAM
+	{ "gain", "", "out of its own range", TAPSTACK_PARAM_NUMBER, 0, 0, 1, 2, NULL },
+#else
+	{ "gain", "", "a number", TAPSTACK_PARAM_NUMBER, 0, 0, 1, 0.5, NULL },
+#endif
+#ifdef VARIANT_TWICE
+	{ "gain", "", "again", TAPSTACK_PARAM_NUMBER, 0, 0, 1, 0.5, NULL },
+#else
+	{ "delay", "ns", "another", TAPSTACK_PARAM_NUMBER, 0, 0, 1e9, 1e6, NULL },
+#endif
+};
+#define KIND TAPSTACK_PLUGIN_CONGESTION
+
+#endif
+
+#ifdef VARIANT_NO_SYMBOL
+#define DESCRIPTOR something_else
+extern TAPSTACK_EXPORT const struct tapstack_plugin something_else;
+#else
+#define DESCRIPTOR tapstack_plugin
+#endif
+
+const struct tapstack_plugin DESCRIPTOR = {
+#ifdef VARIANT_MAGIC
+	.magic = 1,
+#else
+	.magic = TAPSTACK_PLUGIN_MAGIC,
+#endif
+#ifdef VARIANT_NEWER
+	.abi = TAPSTACK_PLUGIN_ABI + 1,
+#else
+	.abi = TAPSTACK_PLUGIN_ABI,
+#endif
+#ifdef VARIANT_SHORT
+	.struct_size = 24,
+#else
+	.struct_size = sizeof(struct tapstack_plugin),
+#endif
+	.kind = KIND,
+	.name = NAME,
+#ifndef VARIANT_NO_VERSION
+	.version = "1",
+#endif
+	.licence = "MIT",
+	.description = "for tests",
+	.params = params,
+	.param_count = sizeof(params) / sizeof(params[0]),
+	.ops = &ops,
+};
