@@ -6,3 +6,11 @@ AUDIT_TEST_LIBS = libaudit.la libcore.la $(SQLITE_LIBS) $(SODIUM_LIBS)
 EXTRA_PROGRAMS += tests/unit/audit/bench_recorder
 tests_unit_audit_bench_recorder_SOURCES = tests/unit/audit/bench_recorder.c
 tests_unit_audit_bench_recorder_LDADD = $(AUDIT_TEST_LIBS)
+
+audit_tests = \
+	tests/unit/audit/test_crash
+check_PROGRAMS += $(audit_tests)
+TESTS += $(audit_tests)
+tests_unit_audit_test_crash_SOURCES = tests/unit/audit/test_crash.c tests/unit/audit/support.c \
+	tests/unit/audit/support.h
+tests_unit_audit_test_crash_LDADD = $(AUDIT_TEST_LIBS) $(CMOCKA_LIBS)
