@@ -1,0 +1,109 @@
+#include "command.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct command table[] = {
+	{ "status", "", "the daemon at a glance: version, connections by state, limits, audit", "tapstackctl status",
+	  0, 0, command_status },
+	{ "connections", "[FILTER...]", "live connections and listeners; see FILTERS",
+	  "tapstackctl connections state=established dport=80,443 'retrans_total>3'", 0, INT_MAX,
+	  command_connections },
+	{ "show", "ID", "everything about one live connection, under the names that ss -tieom uses",
+	  "tapstackctl show 17", 1, 1, command_show },
+	{ "history", "[ID | FILTER...]",
+	  "recorded connections, the latest first; or every transition of one. Reads the audit database itself: "
+	  "works "
+	  "without the daemon",
+	  "tapstackctl history cause=RECEIVED_RST peer=192.0.2.0/24", 0, INT_MAX, command_history },
+	{ "counters", "", "everything that is counted: frames, segments, verdicts, transitions",
+	  "tapstackctl counters --all", 0, 0, command_counters },
+	{ "close", "ID", "closes a connection as its service would; --abort resets it",
+	  "tapstackctl close 17 --abort", 1, 1, command_close },
+	{ "services", "", "what answers on which port", NULL, 0, 0, command_services },
+	{ "plugins", "", "congestion algorithms and logging instances, with their parameters", NULL, 0, 0,
+	  command_plugins },
+	{ "neighbours", "", "the ARP table", NULL, 0, 0, command_neighbours },
+	{ "config", "[KEY]", "the configuration in force; one key, or a part such as tcp", "tapstackctl config tcp",
+	  0, 1, command_config },
+	{ "reload", "", "has the daemon read its configuration file again", NULL, 0, 0, command_reload },
+	{ "stop", "", "has the daemon stop in good order", NULL, 0, 0, command_stop },
+	{ "help", "[COMMAND]", "this, or more about one command", NULL, 0, 1, command_help },
+	{ "version", "", "the version of this program", NULL, 0, 0, command_version },
+	{ 0 },
+};
+
+const struct command *commands(void)
+{
+	return table;
+}
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *command = table; command->name; command++)
+		if (strcmp(command->name, name) == 0)
+			return command;
+	return NULL;
+}
+
+static const struct option_help option_table[] = {
+	{ "socket", 's', "PATH",
+	  "the daemon's control socket (default " TAPSTACK_RUNTIME_DIRECTORY "/control.sock)" },
+	{ "database", 'd', "PATH",
+	  "the audit database (default: where the daemon says, else " TAPSTACK_STATE_DIRECTORY "/audit.db)" },
+	{ "json", 'j', NULL, "one JSON document" },
+	{ "jsonl", 0, NULL, "a JSON object a line" },
+	{ "csv", 0, NULL, "comma-separated values" },
+	{ "no-header", 'H', NULL, "no names above the columns" },
+	{ "columns", 'c', "NAME,...", "which columns, in this order" },
+	{ "limit", 'n', "NUMBER", "no more than so many rows (default: all; history: 50)" },
+	{ "all", 'a', NULL, "counters: zero ones too" },
+	{ "abort", 0, NULL, "close: with a reset" },
+	{ "timeout", 't', "SECONDS", "how long to wait for an answer (default 5)" },
+	{ "help", 'h', NULL, "same as the command help" },
+	{ "version", 'V', NULL, "same as the command version" },
+	{ 0 },
+};
+
+const struct option_help *options(void)
+{
+	return option_table;
+}
+
+enum exit_code usage_error(const char *format, ...)
+{
+	va_list arguments;
+
+	fputs("tapstackctl: ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputs("\nTry: tapstackctl help\n", stderr);
+	return EXIT_USAGE;
+}
+
+bool parse_id(const char *text, long long *ret_id)
+{
+	char *end;
+	long long id;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	id = strtoll(text, &end, 10);
+	if (errno || *end || id < 1)
+		return false;
+	*ret_id = id;
+	return true;
+}
+
+enum exit_code finish_output(int r)
+{
+	if (r == 0)
+		return EXIT_OK;
+	fprintf(stderr, "tapstackctl: can't write the output: %s\n", strerror(-r));
+	return EXIT_REFUSED;
+}

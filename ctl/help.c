@@ -1,0 +1,202 @@
+/* Help and the manual page, from the tables. */
+#include "command.h"
+
+#include "filter.h"
+#include "tapstack/control.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const struct {
+	int code;
+	const char *meaning;
+} exit_codes[] = {
+#define EXIT_HELP(name, number, meaning) { number, meaning },
+	EXIT_CODES(EXIT_HELP)
+#undef EXIT_HELP
+};
+
+enum { EXIT_COUNT = sizeof(exit_codes) / sizeof(exit_codes[0]) };
+
+static void print_option(FILE *file, const struct option_help *option)
+{
+	char left[64];
+
+	snprintf(left, sizeof(left), "%s%c%s--%s%s%s", option->letter ? "-" : " ",
+	         option->letter ? option->letter : ' ', option->letter ? ", " : "  ", option->name,
+	         option->argument ? " " : "", option->argument ? option->argument : "");
+	fprintf(file, "  %-26s %s\n", left, option->help);
+}
+
+static void print_filters(FILE *file)
+{
+	fputs("Filters: FIELD=VALUE[,VALUE...], also != < <= > >=; all must hold. Texts may have * and ?, addresses "
+	      "a\n"
+	      "prefix, sizes a suffix (64KiB), times a unit (200us, 1.5s; alone: ms). A state is one of RFC 9293, "
+	      "or\n"
+	      "connected, synchronized, closing-down. Quote < and > from the shell.\n",
+	      file);
+}
+
+static void print_overview(FILE *file)
+{
+	fputs("tapstackctl: sees and steers tapstackd\n\nUsage: tapstackctl [OPTION...] COMMAND "
+	      "[ARGUMENT...]\n\nCommands:\n",
+	      file);
+	for (const struct command *command = commands(); command->name; command++) {
+		char left[64];
+
+		snprintf(left, sizeof(left), "%s %s", command->name, command->args);
+		fprintf(file, "  %-26s %s\n", left, command->help);
+	}
+	fputs("\nOptions:\n", file);
+	for (const struct option_help *option = options(); option->name; option++)
+		print_option(file, option);
+	fputc('\n', file);
+	print_filters(file);
+	fputs("\nExit status:\n", file);
+	for (int i = 0; i < EXIT_COUNT; i++)
+		fprintf(file, "  %d  %s\n", exit_codes[i].code, exit_codes[i].meaning);
+}
+
+static void print_fields(FILE *file)
+{
+	fputs("\nFields:\n", file);
+	for (const struct filter_field *field = filter_fields(); field->name; field++)
+		fprintf(file, "  %-16s %s%s%s%s\n", field->name, field->help, *field->unit ? " (" : "", field->unit,
+		        *field->unit ? ")" : "");
+	fputs("\nOther names:\n", file);
+	for (const struct filter_alias *alias = filter_aliases(); alias->name; alias++)
+		fprintf(file, "  %-16s %s\n", alias->name, alias->field);
+}
+
+enum exit_code command_help(struct session *session, int argc, char **argv)
+{
+	FILE *file = session->output.file;
+	const struct command *command;
+
+	if (argc == 0) {
+		print_overview(file);
+		return finish_output(fflush(file) ? -EIO : 0);
+	}
+	command = command_find(argv[0]);
+	if (!command)
+		return usage_error("there is no command \"%s\"", argv[0]);
+	fprintf(file, "tapstackctl %s %s\n\n  %s\n", command->name, command->args, command->help);
+	if (command->example)
+		fprintf(file, "\nExample:\n  %s\n", command->example);
+	if (strstr(command->args, "FILTER")) {
+		fputc('\n', file);
+		print_filters(file);
+		print_fields(file);
+	}
+	return finish_output(fflush(file) ? -EIO : 0);
+}
+
+enum exit_code command_version(struct session *session, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	fprintf(session->output.file, "tapstackctl %s\n", PACKAGE_VERSION);
+	return finish_output(fflush(session->output.file) ? -EIO : 0);
+}
+
+/* ---- the manual page ----------------------------------------------------------------------------------------- */
+
+/* Text as roff has it: a line must not begin with a point or quote, and a hyphen is a minus. */
+static void put_roff(FILE *file, const char *text)
+{
+	if (*text == '.' || *text == '\'')
+		fputs("\\&", file);
+	for (; *text; text++) {
+		if (*text == '-')
+			fputs("\\-", file);
+		else if (*text == '\\')
+			fputs("\\e", file);
+		else
+			fputc(*text, file);
+	}
+}
+
+static void put_item(FILE *file, const char *term, const char *argument, const char *text)
+{
+	fputs(".TP\n.B ", file);
+	put_roff(file, term);
+	if (argument && *argument) {
+		fputs(" \\fR", file);
+		put_roff(file, argument);
+	}
+	fputc('\n', file);
+	put_roff(file, text);
+	fputc('\n', file);
+}
+
+static void put_options(FILE *file)
+{
+	for (const struct option_help *option = options(); option->name; option++) {
+		char term[64];
+
+		if (option->letter)
+			snprintf(term, sizeof(term), "-%c, --%s", option->letter, option->name);
+		else
+			snprintf(term, sizeof(term), "--%s", option->name);
+		put_item(file, term, option->argument, option->help);
+	}
+}
+
+static void put_filters(FILE *file)
+{
+	fputs("A filter is one or more conditions, all of which must hold: a field, one of\n"
+	      ".BR = ,\n.BR != ,\n.BR < ,\n.BR <= ,\n.BR > ,\n.BR >= ,\n"
+	      "and a value. = and != take several values with commas between: one of them, none of them. Texts are\n"
+	      "shell patterns; addresses may be prefixes; sizes may have a suffix (64KiB), times a unit (200us, "
+	      "1.5s;\n"
+	      "milliseconds when there is none). Besides the states of RFC 9293 there are the groups connected,\n"
+	      "synchronized and closing\\-down. A record that does not keep a field fits no condition on it.\n",
+	      file);
+	for (const struct filter_field *field = filter_fields(); field->name; field++) {
+		put_item(file, field->name, NULL, field->help);
+		if (*field->unit)
+			fprintf(file, "(%s)\n", field->unit);
+	}
+	for (const struct filter_alias *alias = filter_aliases(); alias->name; alias++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "the same as %s", alias->field);
+		put_item(file, alias->name, NULL, text);
+	}
+}
+
+void print_manual(FILE *file)
+{
+	fprintf(file,
+	        ".TH TAPSTACKCTL 1 \"\" \"tapstack %s\" \"User Commands\"\n.SH NAME\ntapstackctl \\- sees and steers "
+	        "tapstackd\n.SH SYNOPSIS\n.B tapstackctl\n[\\fIOPTION\\fR...] \\fICOMMAND\\fR [\\fIARGUMENT\\fR...]\n"
+	        ".SH DESCRIPTION\nShows what tapstackd does now, over its control socket, and what it did, from its "
+	        "audit "
+	        "database.\n.SH COMMANDS\n",
+	        PACKAGE_VERSION);
+	for (const struct command *command = commands(); command->name; command++) {
+		put_item(file, command->name, command->args, command->help);
+		if (command->example) {
+			fputs(".br\n", file);
+			put_roff(file, command->example);
+			fputc('\n', file);
+		}
+	}
+	fputs(".SH OPTIONS\n", file);
+	put_options(file);
+	fputs(".SH FILTERS\n", file);
+	put_filters(file);
+	fputs(".SH EXIT STATUS\n", file);
+	for (int i = 0; i < EXIT_COUNT; i++) {
+		char number[8];
+
+		snprintf(number, sizeof(number), "%d", exit_codes[i].code);
+		put_item(file, number, NULL, exit_codes[i].meaning);
+	}
+	fputs(".SH ENVIRONMENT\n.TP\n.B NO_COLOR\nWhen set and not empty, nothing is emphasised; it never is unless "
+	      "the\n"
+	      "output is a terminal.\n.SH SEE ALSO\n.BR ss (8),\n.BR sqlite3 (1)\n",
+	      file);
+}
