@@ -271,6 +271,18 @@ static void test_peers_come_and_go(void **state)
 	assert_true(readable(fd, 2000));
 	assert_int_equal(link_receive(f->link, 0, frames, LINK_BATCH_MAX), 0);
 	assert_false(readable(fd, 0));
+
+	first = connect_peer(f);
+	assert_int_equal(send(first, "4", 1, 0), 1);
+	assert_int_equal(receive(f, frames, LINK_BATCH_MAX), 1);
+	assert_int_equal(frames[0].bytes[0], '4');
+	close(first);
+}
+
+/* A small frame may still go where a large one does not fit any more: it must not overtake. */
+static uint32_t mixed_length(uint32_t number)
+{
+	return number % 2 ? 60 : 30000;
 }
 
 /* A peer that does not read: frames are kept in order, and go when it reads. */
@@ -284,15 +296,15 @@ static void test_congestion(void **state)
 	open_link(f);
 	peer = connect_peer(f);
 	assert_int_equal(link_receive(f->link, 0, frames, 1), 0);
-	while (!link_congested(f->link, 0) && sent < 10000)
-		send_number(f, sent++, 1514);
+	for (; !link_congested(f->link, 0) && sent < 10000; sent++)
+		send_number(f, sent, mixed_length(sent));
 	assert_true(link_congested(f->link, 0));
-	for (int i = 0; i < 20; i++)
-		send_number(f, sent++, 1514);
+	for (int i = 0; i < 20; i++, sent++)
+		send_number(f, sent, mixed_length(sent));
 	assert_int_equal(link_counters(f->link, 0).deferred, 21);
 	assert_false(readable(link_fd(f->link, 0), 0));
 	while (received < sent) {
-		assert_int_equal(receive_number(peer, 1514), received);
+		assert_int_equal(receive_number(peer, mixed_length(received)), received);
 		received++;
 		if (link_congested(f->link, 0) && readable(link_fd(f->link, 0), 0))
 			link_flush(f->link, 0);
@@ -308,7 +320,7 @@ static void test_congestion_limit(void **state)
 {
 	struct fixture *f = *state;
 	struct frame_in frames[1];
-	uint32_t sent = 0;
+	uint32_t sent = 0, next = 0, dropped;
 	int peer;
 
 	open_link(f);
@@ -318,6 +330,21 @@ static void test_congestion_limit(void **state)
 		send_number(f, sent++, 60000);
 	assert_int_equal(link_counters(f->link, 0).dropped_full, 1);
 	assert_in_range(link_counters(f->link, 0).deferred, 50, 100);
+
+	/* Room at the front is used again, and nothing is mixed up. Some is left for the next peer not to get. */
+	for (; next < 10; next++) {
+		assert_int_equal(receive_number(peer, 60000), next);
+		link_flush(f->link, 0);
+	}
+	dropped = sent - 1;
+	for (int i = 0; i < 5; i++)
+		send_number(f, sent++, 60000);
+	assert_int_equal(link_counters(f->link, 0).dropped_full, 1);
+	for (; next < sent - 20; next++) {
+		if (next != dropped)
+			assert_int_equal(receive_number(peer, 60000), next);
+		link_flush(f->link, 0);
+	}
 	close(peer);
 
 	peer = connect_peer(f);
