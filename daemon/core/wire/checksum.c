@@ -47,11 +47,26 @@ uint64_t checksum_add(uint64_t sum, const void *bytes, size_t length, int odd)
 	}
 	for (; length >= 8; length -= 8, p += 8)
 		a = add_carry(a, load_word(p));
-	if (length > 0) {
-		uint64_t last = 0;
+	/* The rest is less than a word; parts of it may be added as they are, being at even places. */
+	if (length & 4) {
+		uint32_t half;
 
-		memcpy(&last, p, length);
-		b = add_carry(b, last);
+		memcpy(&half, p, sizeof(half));
+		b = add_carry(b, half);
+		p += sizeof(half);
+	}
+	if (length & 2) {
+		uint16_t pair;
+
+		memcpy(&pair, p, sizeof(pair));
+		c = add_carry(c, pair);
+		p += sizeof(pair);
+	}
+	if (length & 1) {
+		uint16_t last = 0;
+
+		memcpy(&last, p, 1);
+		d = add_carry(d, last);
 	}
 	part = fold_word(add_carry(add_carry(a, b), add_carry(c, d)));
 	/* After an odd number of bytes, each byte belongs to the other half of its word. */
@@ -77,11 +92,14 @@ uint16_t checksum_fold(uint64_t sum)
 uint64_t checksum_pseudo(const struct ip_addr *source, const struct ip_addr *destination, uint8_t protocol,
                          uint32_t length)
 {
-	/* An IPv4 address is the last four bytes of a mapped one. The IPv6 pseudo-header (RFC 8200 section 8.1) only
-	 * has wider fields: the sum of protocol and length is made the same way. */
-	size_t width = ip_addr_is_v4(source) ? 4 : 16;
+	/* IPv6 (RFC 8200 section 8.1) only has wider fields: protocol and length add up to the same. */
 	uint64_t sum = (uint64_t)protocol + (length >> 16) + (length & 0xffff);
 
-	sum = checksum_add(sum, source->b + 16 - width, width, 0);
-	return checksum_add(sum, destination->b + 16 - width, width, 0);
+	if (ip_addr_is_v4(source)) {
+		uint32_t from = ip_addr_to_v4(source), to = ip_addr_to_v4(destination);
+
+		return sum + (from >> 16) + (from & 0xffff) + (to >> 16) + (to & 0xffff);
+	}
+	sum = checksum_add(sum, source->b, sizeof(source->b), 0);
+	return checksum_add(sum, destination->b, sizeof(destination->b), 0);
 }

@@ -1,6 +1,7 @@
 #pragma once
 /* The Internet checksum (RFC 1071) over spans, and the pseudo-header of RFC 9293 section 3.1. Sums are kept
- * unfolded in 64 bits; checksum_fold gives the 16-bit one's complement sum, not inverted. */
+ * unfolded in 64 bits, as sums of 16-bit words in host order: such words may also be added by hand. checksum_fold
+ * gives the 16-bit one's complement sum, not inverted. */
 #include "core/base/addr.h"
 
 #include <stddef.h>

@@ -79,18 +79,26 @@ int ipv4_read(const uint8_t *bytes, size_t length, struct ipv4_packet *ret_packe
 void ipv4_write(uint8_t *out, const struct ipv4_packet *packet)
 {
 	uint32_t total = IPV4_HEADER_BYTES + packet->payload_bytes;
+	uint32_t source = ip_addr_to_v4(&packet->source), destination = ip_addr_to_v4(&packet->destination);
+	uint32_t first = 4u << 12 | IPV4_HEADER_BYTES / 4 << 8 | packet->tos;
+	uint32_t fragment = packet->fragment_offset / 8;
+	uint32_t ttl_protocol = (uint32_t)packet->ttl << 8 | packet->protocol;
+	uint64_t sum;
 
 	CORE_ASSERT(total <= 65535);
-	out[0] = 4 << 4 | IPV4_HEADER_BYTES / 4;
-	out[1] = packet->tos;
+	if (packet->dont_fragment)
+		fragment |= FLAG_DONT_FRAGMENT;
+	if (packet->more_fragments)
+		fragment |= FLAG_MORE_FRAGMENTS;
+	/* Summed from the values: reading back what has just been stored in other widths would stall. */
+	sum = (uint64_t)first + total + packet->id + fragment + ttl_protocol + (source >> 16) + (source & 0xffff) +
+	      (destination >> 16) + (destination & 0xffff);
+	store16(out, first);
 	store16(out + 2, total);
 	store16(out + 4, packet->id);
-	store16(out + 6, (packet->dont_fragment ? FLAG_DONT_FRAGMENT : 0) |
-	                         (packet->more_fragments ? FLAG_MORE_FRAGMENTS : 0) | packet->fragment_offset / 8);
-	out[8] = packet->ttl;
-	out[9] = packet->protocol;
-	store16(out + 10, 0);
-	store32(out + 12, ip_addr_to_v4(&packet->source));
-	store32(out + 16, ip_addr_to_v4(&packet->destination));
-	store16(out + 10, (uint16_t)~checksum_fold(checksum_add(0, out, IPV4_HEADER_BYTES, 0)));
+	store16(out + 6, fragment);
+	store16(out + 8, ttl_protocol);
+	store16(out + 10, (uint16_t)~checksum_fold(sum));
+	store32(out + 12, source);
+	store32(out + 16, destination);
 }
