@@ -135,6 +135,9 @@ struct config {
 		struct config_plugin_list congestion, logging;
 	} plugins;
 	struct {
+		struct duration grace;
+	} shutdown;
+	struct {
 		uint32_t level; /* as in syslog(3): 3 error ... 7 debug */
 	} log;
 	struct config_service_list services;

@@ -142,7 +142,7 @@ static const struct config_key keys[] = {
 	{ .path = "shard.spin_max", .type = CONFIG_DURATION, .min = 0, .max = 10 * MS, .initial = "0",
 	  AT(shard.spin_max), .help = "How long a shard goes on looking for packets before it sleeps; 0: not at all" },
 
-	{ .path = "congestion.default", .type = CONFIG_TEXT, .min = 1, .max = 63, .initial = "reno",
+	{ .path = "congestion.default", .type = CONFIG_TEXT, .min = 1, .max = 63, .live = true, .initial = "reno",
 	  AT(congestion.standard), .check = form_name, .form = "`reno` or a name from plugins.congestion",
 	  .help = "Congestion algorithm of services that name none" },
 
@@ -179,6 +179,9 @@ static const struct config_key keys[] = {
 	  .help = "Algorithms to load: NAME, or {plugin: NAME, name: INSTANCE, params: {PARAMETER: VALUE}}" },
 	{ .path = "plugins.logging", .type = CONFIG_PLUGINS, .max = 32, .initial = "[]", AT(plugins.logging),
 	  .help = "Logs to write, as above: {plugin: jsonl, params: {path: /var/log/tapstack.jsonl}}" },
+
+	{ .path = "shutdown.grace", .type = CONFIG_DURATION, .max = HOUR, .live = true, .initial = "2s",
+	  AT(shutdown.grace), .help = "How long connections may take to close when the daemon stops; 0: none" },
 
 	{ .path = "log.level", .type = CONFIG_CHOICE, .live = true, .initial = "info", AT(log.level),
 	  .choices = log_levels, .help = "What the daemon's own log shows" },
