@@ -7,9 +7,8 @@
 
 struct tenant {
 	struct service *service;
-	struct conn_handle listener;
-	struct stack_listen_options listen;
-	bool leaving; /* listens no more; goes with its last connection */
+	struct conn_handle listener; /* NONE: does not listen */
+	bool leaving;                /* listens no more; goes with its last connection */
 };
 
 static struct tenant *find(const struct shard *shard, uint16_t id)
@@ -43,84 +42,74 @@ static void let_go(struct shard *shard, uint16_t id)
 	free(tenant);
 }
 
-int tenant_add(struct shard *shard, const struct tenant_options *options)
+/* One that is not leaving. */
+static struct tenant *find_staying(const struct shard *shard, uint16_t id)
 {
-	uint16_t id = options->service.id;
+	struct tenant *tenant = find(shard, id);
+
+	return tenant && !tenant->leaving ? tenant : NULL;
+}
+
+int tenant_add(struct shard *shard, const struct service_type *type, const struct service_options *options)
+{
 	struct tenant *tenant;
-	int error = reserve(shard, id);
+	int error = reserve(shard, options->id);
 
 	if (error != 0)
 		return error;
-	if (shard->tenant[id])
+	if (shard->tenant[options->id])
 		return -EEXIST;
 	tenant = calloc(1, sizeof(*tenant));
 	if (!tenant)
 		return -ENOMEM;
 	shard_begin(shard);
-	tenant->listen = options->listen;
-	tenant->listen.service = id;
-	error = service_start(options->type, &shard->host, &options->service, &tenant->service);
-	if (error != 0)
-		goto fail;
-	error = stack_listen(shard->host.stack, &tenant->listen, &tenant->listener);
-	if (error != 0)
-		goto fail;
-	shard->tenant[id] = tenant;
-	return 0;
-fail:
-	service_stop(tenant->service);
-	free(tenant);
-	return error;
-}
-
-/* Field by field: the struct has padding. */
-static bool listens_alike(const struct stack_listen_options *a, const struct stack_listen_options *b)
-{
-	return ip_addr_equal(&a->address, &b->address) && a->port == b->port && a->backlog == b->backlog &&
-	       a->congestion == b->congestion && a->nodelay == b->nodelay;
-}
-
-/* The new listener may be at the same address and port, so the old one has to go first; if the new one can't be had,
- * the old one comes back. */
-static int listen_anew(struct shard *shard, struct tenant *tenant, const struct stack_listen_options *listen)
-{
-	struct stack *stack = shard->host.stack;
-	struct conn_handle listener;
-	int error, back;
-
-	if (listens_alike(&tenant->listen, listen))
-		return 0;
-	stack_unlisten(stack, tenant->listener);
-	error = stack_listen(stack, listen, &listener);
+	error = service_start(type, &shard->host, options, &tenant->service);
 	if (error != 0) {
-		back = stack_listen(stack, &tenant->listen, &tenant->listener);
-		if (back != 0)
-			tenant->listener = CONN_HANDLE_NONE;
+		free(tenant);
 		return error;
 	}
-	tenant->listener = listener;
-	tenant->listen = *listen;
+	shard->tenant[options->id] = tenant;
 	return 0;
 }
 
-int tenant_change(struct shard *shard, const struct tenant_options *options)
+int tenant_listen(struct shard *shard, uint16_t id, const struct stack_listen_options *options)
 {
-	struct tenant *tenant = find(shard, options->service.id);
-	struct stack_listen_options listen = options->listen, before;
-	int error;
+	struct tenant *tenant = find_staying(shard, id);
+	struct stack_listen_options listen = *options;
 
-	if (!tenant || tenant->leaving || tenant->service->type != options->type)
+	if (!tenant)
 		return -ENOENT;
+	if (tenant->listener.v != CONN_HANDLE_NONE.v)
+		return -EISCONN;
 	shard_begin(shard);
-	listen.service = options->service.id;
-	before = tenant->listen;
-	error = listen_anew(shard, tenant, &listen);
-	if (error != 0)
-		return error;
-	error = service_configure(tenant->service, &options->service);
-	if (error != 0)
-		listen_anew(shard, tenant, &before);
-	return error;
+	listen.service = id;
+	return stack_listen(shard->host.stack, &listen, &tenant->listener);
+}
+
+static void deafen(struct shard *shard, struct tenant *tenant)
+{
+	if (tenant->listener.v == CONN_HANDLE_NONE.v)
+		return;
+	shard_begin(shard);
+	stack_unlisten(shard->host.stack, tenant->listener);
+	tenant->listener = CONN_HANDLE_NONE;
+}
+
+int tenant_deafen(struct shard *shard, uint16_t id)
+{
+	struct tenant *tenant = find_staying(shard, id);
+
+	if (!tenant)
+		return -ENOENT;
+	deafen(shard, tenant);
+	return 0;
+}
+
+int tenant_configure(struct shard *shard, const struct service_options *options)
+{
+	struct tenant *tenant = find_staying(shard, options->id);
+
+	return tenant ? service_configure(tenant->service, options) : -ENOENT;
 }
 
 static bool is_idle(const struct tenant *tenant)
@@ -130,12 +119,11 @@ static bool is_idle(const struct tenant *tenant)
 
 int tenant_remove(struct shard *shard, uint16_t id)
 {
-	struct tenant *tenant = find(shard, id);
+	struct tenant *tenant = find_staying(shard, id);
 
-	if (!tenant || tenant->leaving)
+	if (!tenant)
 		return -ENOENT;
-	shard_begin(shard);
-	stack_unlisten(shard->host.stack, tenant->listener);
+	deafen(shard, tenant);
 	tenant->leaving = true;
 	if (is_idle(tenant))
 		let_go(shard, id);
@@ -181,9 +169,9 @@ void tenants_free(struct shard *shard)
 
 const struct service *tenant_service(const struct shard *shard, uint16_t id)
 {
-	const struct tenant *tenant = find(shard, id);
+	const struct tenant *tenant = find_staying(shard, id);
 
-	return tenant && !tenant->leaving ? tenant->service : NULL;
+	return tenant ? tenant->service : NULL;
 }
 
 uint32_t tenant_id_end(const struct shard *shard)

@@ -13,24 +13,23 @@
 
 struct shard;
 
-struct tenant_options {
-	const struct service_type *type;
-	struct service_options service;     /* service.id is the tag: unique, also among those that are leaving */
-	struct stack_listen_options listen; /* `service` is filled in */
-};
+/* Starts an instance, which does not listen yet. options->id is the tag: unique, also among those that are leaving.
+ * Returns 0; -EEXIST the id is in use; -ENOMEM; or as service_start. */
+int tenant_add(struct shard *shard, const struct service_type *type, const struct service_options *options);
 
-/* Starts an instance and listens. Returns 0; -EEXIST the id is in use; -ENOMEM; or as service_start and stack_listen.
- */
-int tenant_add(struct shard *shard, const struct tenant_options *options);
+/* The service listens there (`service` of the options is filled in). Returns 0; -ENOENT; -EISCONN it listens
+ * already; or as stack_listen. */
+int tenant_listen(struct shard *shard, uint16_t id, const struct stack_listen_options *options);
+/* It listens no more; what it has accepted lives on. 0 or -ENOENT. */
+int tenant_deafen(struct shard *shard, uint16_t id);
 
-/* New options for connections from now on; listens anew where address, port or backlog, ... changed. Returns 0,
- * -ENOENT, or as stack_listen and service_configure: then all is as before. The type can't change. */
-int tenant_change(struct shard *shard, const struct tenant_options *options);
+/* New options for connections from now on: -ENOENT, or as service_configure. */
+int tenant_configure(struct shard *shard, const struct service_options *options);
 
 /* -ENOENT: not there, or leaving already. */
 int tenant_remove(struct shard *shard, uint16_t id);
 
-/* The instance, for its counters; NULL: not there. */
+/* The instance, for its counters; NULL: not there, or leaving. */
 const struct service *tenant_service(const struct shard *shard, uint16_t id);
 /* Ids below this may be in use. */
 uint32_t tenant_id_end(const struct shard *shard);

@@ -1,4 +1,4 @@
-/* Services in a shard: added, changed with the old one kept on failure, and gone with their last connection. */
+/* Services in a shard: added, listening or not, and gone with their last connection. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,16 +11,12 @@
 
 #include <errno.h>
 
-/* Everything here runs on the test's own thread: no shard has been started, so posting a job runs it. */
-static struct tenant_options options_of(uint16_t id, uint16_t port)
-{
-	return (struct tenant_options){ .type = &fake_type, .service.id = id, .listen.port = port };
-}
-
+/* Here no shard has been started: calls may come from the test's own thread. */
 static void added_changed_and_removed(void **state)
 {
+	struct service_options options = { .id = 5 };
+	struct stack_listen_options listen = { .port = 80 };
 	struct fixture f;
-	struct tenant_options options = options_of(5, 80);
 	struct shard *shard;
 	struct stack *stack;
 	unsigned ended = 0;
@@ -29,34 +25,37 @@ static void added_changed_and_removed(void **state)
 	fixture_open(&f, 1, (struct duration){ 0 });
 	shard = shards_at(f.shards, 0);
 	stack = fake_stack(f.shards, 0);
-	assert_int_equal(tenant_add(shard, &options), 0);
-	assert_int_equal(tenant_add(shard, &options), -EEXIST);
+	assert_int_equal(tenant_add(shard, &fake_type, &options), 0);
+	assert_int_equal(tenant_add(shard, &fake_type, &options), -EEXIST);
+	assert_int_equal(stack->listeners, 0);
+	assert_int_equal(tenant_listen(shard, 4, &listen), -ENOENT);
+	assert_int_equal(tenant_listen(shard, 5, &listen), 0);
+	assert_int_equal(tenant_listen(shard, 5, &listen), -EISCONN);
 	assert_int_equal(stack->listeners, 1);
 	assert_int_equal(tenant_id_end(shard), 6);
 	assert_null(tenant_service(shard, 4));
 	assert_null(tenant_service(shard, 6));
 	((struct fake_service *)(void *)tenant_service(shard, 5))->ended = &ended;
 
-	options.listen.port = 81;
+	assert_int_equal(tenant_deafen(shard, 5), 0);
+	assert_int_equal(tenant_deafen(shard, 5), 0);
+	assert_int_equal(stack->listeners, 0);
 	stack->listen_error = -EADDRINUSE;
-	assert_int_equal(tenant_change(shard, &options), -EADDRINUSE);
-	assert_int_equal(stack->listeners, 1); /* the old one is back */
-	options.service.connections_max = 13;  /* the fake refuses it */
-	assert_int_equal(tenant_change(shard, &options), -EINVAL);
-	options.service.connections_max = 14;
-	assert_int_equal(tenant_change(shard, &options), 0);
+	assert_int_equal(tenant_listen(shard, 5, &listen), -EADDRINUSE);
+	assert_int_equal(tenant_listen(shard, 5, &listen), 0);
+
+	options.connections_max = 13; /* the fake refuses it */
+	assert_int_equal(tenant_configure(shard, &options), -EINVAL);
+	options.connections_max = 14;
+	assert_int_equal(tenant_configure(shard, &options), 0);
 	assert_int_equal(tenant_service(shard, 5)->options.connections_max, 14);
-	assert_int_equal(tenant_change(shard, &(struct tenant_options){ .type = &fake_type, .service.id = 6 }),
-	                 -ENOENT);
+	options.id = 6;
+	assert_int_equal(tenant_configure(shard, &options), -ENOENT);
 
 	assert_int_equal(tenant_remove(shard, 5), 0);
 	assert_int_equal(tenant_remove(shard, 5), -ENOENT);
 	assert_int_equal(stack->listeners, 0);
 	assert_int_equal(ended, 1);
-
-	stack->listen_error = -ENOSPC;
-	assert_int_equal(tenant_add(shard, &options), -ENOSPC);
-	assert_null(tenant_service(shard, 5));
 	fixture_close(&f);
 }
 
@@ -87,13 +86,15 @@ static void remove_on_shard(void *context, struct shard *shard)
 
 static void leaves_with_its_last_connection(void **state)
 {
-	struct tenant_options options = options_of(1, 80);
+	struct service_options options = { .id = 1 };
+	struct stack_listen_options listen = { .port = 80 };
 	struct removal removal = { 0 };
 	struct fixture f;
 
 	(void)state;
 	fixture_open(&f, 1, (struct duration){ 0 });
-	assert_int_equal(tenant_add(shards_at(f.shards, 0), &options), 0);
+	assert_int_equal(tenant_add(shards_at(f.shards, 0), &fake_type, &options), 0);
+	assert_int_equal(tenant_listen(shards_at(f.shards, 0), 1, &listen), 0);
 	((struct fake_service *)(void *)tenant_service(shards_at(f.shards, 0), 1))->ended = &removal.ended;
 	assert_int_equal(shards_start(f.shards), 0);
 	report(&f, 1, READY_ACCEPTED);
