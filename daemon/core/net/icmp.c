@@ -1,0 +1,158 @@
+/* ICMP (RFC 792, RFC 1122 section 3.2.2): echo, errors out, and errors in as RFC 5927 wants them: matched to
+ * something in flight, and never able to kill a connection that has been established. */
+#include "core/tcp/engine.h"
+#include "core/wire/bytes.h"
+
+#define ERRORS_PER_S 100
+#define QUOTED_BYTES_MAX 548 /* RFC 1812 4.3.2.3: an error packet of at most 576 bytes */
+#define PATH_MTU_LEAST 552   /* below this a report is more likely an attack than a path */
+
+static bool take_token(struct stack *stack)
+{
+	struct duration since = instant_sub(stack->now, stack->icmp_tokens_at);
+	int64_t earned = since.ns / (1000000000 / ERRORS_PER_S);
+
+	if (earned > 0) {
+		stack->icmp_tokens = earned >= ERRORS_PER_S - stack->icmp_tokens
+		                             ? ERRORS_PER_S
+		                             : stack->icmp_tokens + (uint32_t)earned;
+		stack->icmp_tokens_at = stack->now;
+	}
+	if (stack->icmp_tokens == 0)
+		return false;
+	stack->icmp_tokens--;
+	return true;
+}
+
+static void send_message(struct stack *stack, const struct ipv4_packet *about, const struct icmp_message *message,
+                         uint8_t *scratch)
+{
+	struct ipv4_packet ip = {
+		.source = about->destination,
+		.destination = about->source,
+		.ttl = stack->config.tcp.ttl,
+		.protocol = IP_PROTOCOL_ICMP,
+	};
+
+	COUNT(stack, icmp_out);
+	ip_send(stack, &ip, scratch, (uint32_t)icmp_write(scratch, message));
+}
+
+void icmp_error(struct stack *stack, const struct ipv4_packet *ip, uint8_t type, uint8_t code)
+{
+	uint32_t quoted = ip->header_bytes + ip->payload_bytes;
+	uint8_t scratch[ICMP_HEADER_BYTES + QUOTED_BYTES_MAX];
+	struct icmp_message message = {
+		.type = type,
+		.code = code,
+		.payload = ip->payload - ip->header_bytes,
+		.payload_bytes = quoted > QUOTED_BYTES_MAX ? QUOTED_BYTES_MAX : quoted,
+	};
+
+	/* A packet made whole from fragments has lost its header: nothing that could be quoted. */
+	if (ip->header_bytes > 0 && take_token(stack))
+		send_message(stack, ip, &message, scratch);
+}
+
+static enum stack_verdict echo(struct stack *stack, const struct ipv4_packet *ip, const struct icmp_message *request)
+{
+	struct icmp_message reply = *request;
+	uint8_t *scratch;
+	size_t size = ICMP_HEADER_BYTES + (size_t)request->payload_bytes;
+
+	reply.type = ICMP_ECHO_REPLY;
+	reply.code = 0;
+	scratch = stack->memory.alloc(stack->memory.context, size);
+	if (!scratch)
+		return VERDICT_DROP_NO_MEMORY;
+	send_message(stack, ip, &reply, scratch);
+	stack->memory.free(stack->memory.context, scratch, size);
+	return VERDICT_ACCEPTED;
+}
+
+/* RFC 1191: segments get smaller, and what is in flight goes out again in the new size. */
+static void path_mtu(struct stack *stack, struct conn *conn, uint16_t mtu)
+{
+	uint32_t least = mtu < PATH_MTU_LEAST ? PATH_MTU_LEAST : mtu;
+	uint32_t mss = least - IPV4_HEADER_BYTES - TCP_HEADER_BYTES - (conn->agreed.timestamps ? 12 : 0);
+	struct sent_news news = { 0 };
+
+	if (conn->state < TCPS_ESTABLISHED || mss >= conn->mss)
+		return;
+	conn->mss = (uint16_t)mss;
+	congestion_event(stack, conn, TAPSTACK_CC_MTU_CHANGED);
+	if (conn->tx)
+		sent_mark_all_lost(&conn->tx->sent, &news);
+	conn_want_output(stack, conn);
+}
+
+/* The flow and sequence number that an error quotes; false: not TCP, or cut too short. */
+static bool read_quoted(const struct icmp_message *message, struct flow *ret_flow, seq_t *ret_seq)
+{
+	struct reader reader = { message->payload, message->payload_bytes };
+	const uint8_t *ip = reader_take(&reader, IPV4_HEADER_BYTES);
+	const uint8_t *tcp;
+	size_t options;
+
+	if (!ip || ip[0] >> 4 != 4 || (ip[0] & 15) < 5 || ip[9] != IP_PROTOCOL_TCP || (load16(ip + 6) & 0x1fff) != 0)
+		return false;
+	options = (size_t)(ip[0] & 15) * 4 - IPV4_HEADER_BYTES;
+	tcp = reader_take(&reader, options) ? reader_take(&reader, 8) : NULL;
+	if (!tcp)
+		return false;
+	*ret_flow = (struct flow){
+		.local = ip_addr_v4(load32(ip + 12)),
+		.remote = ip_addr_v4(load32(ip + 16)),
+		.local_port = load16(tcp),
+		.remote_port = load16(tcp + 2),
+	};
+	*ret_seq = SEQ(load32(tcp + 4));
+	return true;
+}
+
+static bool is_hard(const struct icmp_message *message)
+{
+	return message->type == ICMP_UNREACHABLE &&
+	       (message->code == ICMP_PROTOCOL_UNREACHABLE || message->code == ICMP_PORT_UNREACHABLE);
+}
+
+static enum stack_verdict error_arrives(struct stack *stack, const struct icmp_message *message)
+{
+	struct flow_node *node;
+	enum record_kind kind;
+	struct conn *conn;
+	struct flow flow;
+	seq_t seq;
+
+	if (!read_quoted(message, &flow, &seq))
+		return VERDICT_DROP_ICMP_UNRELATED;
+	node = demux_find(stack, &flow, &kind);
+	if (!node || kind != RECORD_CONN)
+		return VERDICT_DROP_ICMP_UNRELATED;
+	conn = (struct conn *)node;
+	if (seq_lt(seq, conn->snd_una) || seq_geq(seq, conn->snd_nxt)) /* RFC 5927 section 4.1 */
+		return VERDICT_DROP_ICMP_UNRELATED;
+	if (message->type == ICMP_UNREACHABLE && message->code == ICMP_FRAGMENTATION_NEEDED)
+		path_mtu(stack, conn, message->next_hop_mtu);
+	else if (is_hard(message) && conn->state == TCPS_SYN_SENT)
+		conn_end(stack, conn, CAUSE_ICMP_HARD_ERROR);
+	return VERDICT_ACCEPTED;
+}
+
+enum stack_verdict icmp_arrives(struct stack *stack, const struct ipv4_packet *ip)
+{
+	struct icmp_message message;
+
+	if (icmp_read(ip->payload, ip->payload_bytes, &message) < 0)
+		return VERDICT_DROP_ICMP;
+	switch (message.type) {
+	case ICMP_ECHO:
+		return echo(stack, ip, &message);
+	case ICMP_UNREACHABLE:
+	case ICMP_TIME_EXCEEDED:
+	case ICMP_PARAMETER_PROBLEM:
+		return error_arrives(stack, &message);
+	default: /* Source Quench among them: RFC 6633 */
+		return VERDICT_DROP_ICMP;
+	}
+}

@@ -1,0 +1,291 @@
+/* SEGMENT ARRIVES (RFC 9293 section 3.10.7): the way in, and the steps for the synchronized states in the RFC's
+ * order. */
+#include "core/tcp/engine.h"
+
+enum stack_verdict arrive_closed(struct stack *stack, const struct arrival *in)
+{
+	if (in->seg.flags & TCP_RST)
+		return VERDICT_DROP_RST_NO_CONNECTION;
+	reply_reset(stack, in);
+	return VERDICT_DROP_NO_CONNECTION;
+}
+
+enum stack_verdict tcp_arrives(struct stack *stack, struct arrival *in)
+{
+	enum record_kind kind;
+	struct flow_node *node = demux_find(stack, &in->flow, &kind);
+	struct listener *listener;
+
+	if (node) {
+		if (kind == RECORD_HALF_OPEN)
+			return arrive_half_open(stack, (struct half_open *)node, in);
+		if (kind == RECORD_TIME_WAIT)
+			return arrive_time_wait(stack, (struct time_wait *)node, in);
+		if (((struct conn *)node)->state == TCPS_SYN_SENT)
+			return arrive_syn_sent(stack, (struct conn *)node, in);
+		return arrive_synchronized(stack, (struct conn *)node, in);
+	}
+	listener = demux_listener(stack, &in->flow.local, in->flow.local_port);
+	if (listener)
+		return arrive_listen(stack, listener, in, SEQ(0), false);
+	return arrive_closed(stack, in);
+}
+
+/* RFC 7323 section 5: is the segment's timestamp older than one already seen? A connection idle for 24 days forgets.
+ */
+static bool fails_paws(const struct stack *stack, const struct conn *conn, const struct tcp_segment *seg)
+{
+	uint32_t age = (uint32_t)(stack->now.ns / 1000000000) - conn->ts_recent_age_s;
+
+	if (!conn->agreed.timestamps || (seg->flags & TCP_RST))
+		return false;
+	if (!seg->options.has_timestamps)
+		return !(seg->flags & TCP_SYN); /* section 3.2; a SYN is for step 4 to judge */
+	return (int32_t)(seg->options.tsval - conn->ts_recent) < 0 && age < 24u * 86400;
+}
+
+/* The four cases of RFC 9293 section 3.4. */
+static bool is_acceptable(const struct tcp_segment *seg, seq_t rcv_nxt, uint32_t rcv_wnd)
+{
+	uint32_t length = tcp_segment_length(seg);
+	seq_t edge = seq_add(rcv_nxt, rcv_wnd), last = seq_add(seg->seq, length - 1);
+
+	if (length == 0 && rcv_wnd == 0)
+		return seq_eq(seg->seq, rcv_nxt);
+	if (length == 0)
+		return seq_leq(rcv_nxt, seg->seq) && seq_lt(seg->seq, edge);
+	if (rcv_wnd == 0)
+		return false;
+	return (seq_leq(rcv_nxt, seg->seq) && seq_lt(seg->seq, edge)) ||
+	       (seq_leq(rcv_nxt, last) && seq_lt(last, edge));
+}
+
+/* Cuts off what was received before and what lies beyond the window. */
+static void trim(struct tcp_segment *seg, seq_t rcv_nxt, uint32_t rcv_wnd)
+{
+	int32_t before = seq_diff(rcv_nxt, seg->seq);
+	int32_t beyond;
+
+	if (before > 0) {
+		if (seg->flags & TCP_SYN) {
+			seg->flags &= (uint8_t)~TCP_SYN;
+			before--;
+			seg->seq = seq_add(seg->seq, 1);
+		}
+		if ((uint32_t)before > seg->payload_bytes)
+			before = (int32_t)seg->payload_bytes;
+		seg->payload += before;
+		seg->payload_bytes -= (uint32_t)before;
+		seg->seq = seq_add(seg->seq, (uint32_t)before);
+	}
+	beyond = seq_diff(seq_add(seg->seq, seg->payload_bytes), seq_add(rcv_nxt, rcv_wnd));
+	if (beyond <= 0)
+		return; /* a FIN just at the edge needs no room */
+	seg->flags &= (uint8_t)~TCP_FIN;
+	seg->payload_bytes -= (uint32_t)beyond < seg->payload_bytes ? (uint32_t)beyond : seg->payload_bytes;
+}
+
+static int answer_unacceptable(struct stack *stack, struct conn *conn, const struct tcp_segment *seg,
+                               enum stack_verdict verdict)
+{
+	if (seg->flags & TCP_RST)
+		return verdict;
+	if (tcp_segment_length(seg) > 0 && !(seg->flags & TCP_SYN)) {
+		conn->flags |= CONN_ACK_NOW; /* the peer sends again what we have: our ACK was lost */
+		conn_want_output(stack, conn);
+		return verdict;
+	}
+	reply_challenge(stack, conn);
+	return verdict;
+}
+
+/* First: sequence number and timestamp. */
+static int step1_sequence(struct stack *stack, struct conn *conn, struct arrival *in)
+{
+	struct tcp_segment *seg = &in->seg;
+	int32_t offered = seq_diff(conn->rcv_adv, conn->rcv_nxt);
+	uint32_t rcv_wnd = offered > 0 ? (uint32_t)offered : 0;
+
+	if (fails_paws(stack, conn, seg))
+		return answer_unacceptable(stack, conn, seg, VERDICT_DROP_PAWS);
+	if (!is_acceptable(seg, conn->rcv_nxt, rcv_wnd)) {
+		/* A closed window takes no text, but the ACK and the urgent pointer still count (MUST-66). */
+		if (rcv_wnd == 0 && seq_eq(seg->seq, conn->rcv_nxt) && !(seg->flags & (TCP_RST | TCP_SYN))) {
+			conn->flags |= CONN_ACK_NOW;
+			conn_want_output(stack, conn);
+			if (seg->payload_bytes > 0)
+				seg->flags &= (uint8_t)~TCP_FIN;
+			seg->payload_bytes = 0;
+			return CONTINUE;
+		}
+		return answer_unacceptable(stack, conn, seg,
+		                           seq_lt(seg->seq, conn->rcv_nxt) && !(seg->flags & TCP_RST)
+		                                   ? VERDICT_DUPLICATE
+		                                   : VERDICT_DROP_OUT_OF_WINDOW);
+	}
+	/* RFC 7323 section 4.3: remember the timestamp that covers the left edge of the window. */
+	if (conn->agreed.timestamps && seg->options.has_timestamps && seq_leq(seg->seq, conn->last_ack_sent)) {
+		conn->ts_recent = seg->options.tsval;
+		conn->ts_recent_age_s = (uint32_t)(stack->now.ns / 1000000000);
+	}
+	if (!(seg->flags & TCP_SYN) || conn->state == TCPS_SYN_RECEIVED)
+		trim(seg, conn->rcv_nxt, rcv_wnd);
+	return CONTINUE;
+}
+
+/* Second: RST, by RFC 5961 section 3: only the exact next sequence number resets. */
+static int step2_reset(struct stack *stack, struct conn *conn, const struct arrival *in)
+{
+	if (!(in->seg.flags & TCP_RST))
+		return CONTINUE;
+	if (!seq_eq(in->seg.seq, conn->rcv_nxt))
+		return (int)reply_challenge(stack, conn);
+	if (conn->state == TCPS_TIME_WAIT) /* RFC 1337 */
+		return VERDICT_DROP_RST_SEQ;
+	conn_end(stack, conn, conn->state == TCPS_SYN_RECEIVED ? CAUSE_RECEIVED_RST_REFUSED : CAUSE_RECEIVED_RST);
+	return VERDICT_RESET;
+}
+
+/* Third: security and compartment are not used any more (RFC 9293 section 3.10.7.4 leaves it to RFC 6301 users). */
+static int step3_security(void)
+{
+	return CONTINUE;
+}
+
+/* Fourth: a SYN in a synchronized state is challenged (RFC 5961 section 4). */
+static int step4_syn(struct stack *stack, struct conn *conn, const struct arrival *in)
+{
+	return in->seg.flags & TCP_SYN ? (int)reply_challenge(stack, conn) : CONTINUE;
+}
+
+/* Sixth: the urgent pointer. Urgent data stays in line (RFC 6093 section 3). */
+static int step6_urgent(void)
+{
+	return CONTINUE;
+}
+
+static enum stack_verdict arrive_time_wait_held(struct stack *stack, struct conn *conn, const struct arrival *in)
+{
+	/* TIME-WAIT while the service still reads: a FIN sent again restarts 2MSL. */
+	if (in->seg.flags & TCP_FIN) {
+		conn->idle_due = instant_add(stack->now, (struct duration){ 2 * stack->config.tcp.msl.ns });
+		conn_arm(stack, conn);
+	}
+	return VERDICT_DUPLICATE;
+}
+
+enum stack_verdict arrive_synchronized(struct stack *stack, struct conn *conn, struct arrival *in)
+{
+	bool whole = in->seg.payload_bytes == 0 || seq_geq(in->seg.seq, conn->rcv_nxt);
+	int result;
+
+	conn->segs_in++;
+	conn->last_rcv = stack->now;
+	conn->last_speaker = SPEAKER_PEER;
+	if (conn->state == TCPS_SYN_RECEIVED && (in->seg.flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) &&
+	    seq_eq(in->seg.seq, conn->irs)) {
+		/* Simultaneous open, RFC 9293 figure 8: the SYN is known, its ACK is what is new. */
+		in->seg.flags &= (uint8_t)~TCP_SYN;
+		in->seg.seq = conn->rcv_nxt;
+	}
+	if ((in->seg.flags & TCP_SYN) && conn->state > TCPS_SYN_RECEIVED && !(in->seg.flags & TCP_RST))
+		return reply_challenge(stack, conn); /* RFC 5961 section 4: whatever its sequence number */
+	if ((result = step1_sequence(stack, conn, in)) != CONTINUE)
+		return conn->state == TCPS_TIME_WAIT ? arrive_time_wait_held(stack, conn, in)
+		                                     : (enum stack_verdict)result;
+	if ((result = step2_reset(stack, conn, in)) != CONTINUE || (result = step3_security()) != CONTINUE ||
+	    (result = step4_syn(stack, conn, in)) != CONTINUE || (result = step5_ack(stack, conn, in)) != CONTINUE ||
+	    (result = step6_urgent()) != CONTINUE || (result = step7_text(stack, conn, in)) != CONTINUE ||
+	    (result = step8_fin(stack, conn, in)) != CONTINUE)
+		return (enum stack_verdict)result;
+	return whole ? VERDICT_ACCEPTED : VERDICT_DUPLICATE;
+}
+
+/* ---- SYN-SENT ------------------------------------------------------------------------------------------------ */
+
+static void take_syn(struct stack *stack, struct conn *conn, const struct tcp_segment *seg)
+{
+	const struct stack_tcp_config *tcp = &stack->config.tcp;
+	struct tcp_agreed agreed = {
+		.peer_mss = seg->options.has_mss ? seg->options.mss : 536,
+		.timestamps = tcp->timestamps && seg->options.has_timestamps,
+		.sack = tcp->sack && seg->options.sack_permitted,
+		.window_scaling = tcp->window_scaling && seg->options.has_wscale,
+		.rcv_wscale = conn->agreed.rcv_wscale,
+	};
+
+	if (agreed.window_scaling)
+		agreed.snd_wscale = seg->options.wscale > TCP_WSCALE_MAX ? TCP_WSCALE_MAX : seg->options.wscale;
+	else
+		agreed.rcv_wscale = 0;
+	conn->irs = seg->seq;
+	conn->rcv_nxt = conn->last_ack_sent = conn->autotune_seq = seq_add(seg->seq, 1);
+	conn->rcv_adv = seq_add(conn->rcv_nxt, conn->rcvbuf > UINT16_MAX ? UINT16_MAX : conn->rcvbuf);
+	conn->ts_recent = agreed.timestamps ? seg->options.tsval : 0;
+	conn->ts_recent_age_s = (uint32_t)(stack->now.ns / 1000000000);
+	conn->snd_wnd = conn->max_snd_wnd = seg->window; /* never scaled on a SYN */
+	conn->snd_wl1 = seg->seq;
+	conn->snd_wl2 = seg->ack;
+	conn_agree(stack, conn, &agreed);
+}
+
+/* Our SYN is acknowledged: it leaves the queue of what is in flight, and gives the first RTT. */
+static void syn_acknowledged(struct stack *stack, struct conn *conn, seq_t ack)
+{
+	struct sent_news news = { 0 };
+
+	sent_acked(&conn->tx->sent, &stack->sents, ack, &news);
+	conn->snd_una = ack;
+	conn->backoff = 0;
+	conn->flags &= ~(uint32_t)CONN_SEND_SYN;
+	conn->rtx_due = INSTANT_NEVER;
+	conn->progress_at = stack->now;
+	if (conn->flags & CONN_SYN_RETRANSMITTED)
+		conn->rtt.rto = duration_max(conn->rtt.rto, DURATION_S(3)); /* RFC 6298 section 5.7 */
+	else if (news.has_sample)
+		rtt_sample(&conn->rtt, instant_sub(stack->now, news.sample_at), stack->config.tcp.rto_min,
+		           stack->config.tcp.rto_max);
+	conn_release_idle_queues(stack, conn);
+}
+
+/* RFC 9293 3.10.7.3. */
+enum stack_verdict arrive_syn_sent(struct stack *stack, struct conn *conn, struct arrival *in)
+{
+	const struct tcp_segment *seg = &in->seg;
+	bool acks_syn = (seg->flags & TCP_ACK) && seq_gt(seg->ack, conn->iss) && seq_leq(seg->ack, conn->snd_nxt);
+
+	conn->segs_in++;
+	conn->last_rcv = stack->now;
+	if ((seg->flags & TCP_ACK) && !acks_syn) { /* first */
+		if (!(seg->flags & TCP_RST))
+			reply_reset(stack, in);
+		return VERDICT_DROP_SYN_SENT_ACK;
+	}
+	if (seg->flags & TCP_RST) { /* second */
+		if (!acks_syn)
+			return VERDICT_DROP_RST_SEQ;
+		conn->last_speaker = SPEAKER_PEER;
+		conn_end(stack, conn, CAUSE_RECEIVED_RST_REFUSED);
+		return VERDICT_RESET;
+	}
+	if (!(seg->flags & TCP_SYN)) /* fifth */
+		return VERDICT_DROP_SYN_SENT_ACK;
+	conn->last_speaker = SPEAKER_PEER; /* fourth */
+	take_syn(stack, conn, seg);
+	if (!acks_syn) {
+		/* Simultaneous open: answer the peer's SYN with ours again, and an ACK. */
+		connection_set_state(stack, conn, TCPS_SYN_RECEIVED, CAUSE_RECEIVED_SYN_SIMULTANEOUS);
+		conn->flags |= CONN_SEND_SYN;
+		conn_want_output(stack, conn);
+		return VERDICT_ACCEPTED;
+	}
+	syn_acknowledged(stack, conn, seg->ack);
+	connection_set_state(stack, conn, TCPS_ESTABLISHED, CAUSE_RECEIVED_SYN_ACK);
+	COUNT(stack, active_opens);
+	conn->flags |= CONN_ACK_NOW;
+	conn_want_output(stack, conn);
+	conn_tell(stack, conn, READY_CONNECTED | READY_WRITABLE);
+	if (conn->flags & CONN_FIN_QUEUED) /* closed while it was opening */
+		connection_set_state(stack, conn, TCPS_FIN_WAIT_1, CAUSE_LOCAL_CLOSE);
+	return VERDICT_ACCEPTED;
+}

@@ -1,0 +1,191 @@
+/* The host of congestion control: hands facts to an algorithm, checks what it decides, and falls back to the built-in
+ * Reno when an algorithm keeps deciding nonsense. */
+#include "core/tcp/engine.h"
+
+#define CWND_MAX (1u << 30)
+#define OFFENCES_MAX 8
+
+static void *state_of(struct conn *conn)
+{
+	void *outside;
+
+	if (!(conn->flags & CONN_CC_OUTSIDE))
+		return conn->cc_state;
+	memcpy(&outside, conn->cc_state, sizeof(outside));
+	return outside;
+}
+
+uint32_t congestion_pipe(const struct conn *conn)
+{
+	const struct send_queue *tx = conn->tx;
+	uint32_t outstanding = (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una);
+	uint32_t gone;
+
+	if (!tx)
+		return 0;
+	gone = tx->sent.sacked_bytes + tx->sent.lost_bytes - tx->sent.resent_bytes + tx->dupack_bytes;
+	return outstanding > gone ? outstanding - gone : 0;
+}
+
+static struct tapstack_cc_decision decision_in_force(const struct conn *conn)
+{
+	return (struct tapstack_cc_decision){
+		.cwnd_bytes = conn->cwnd,
+		.ssthresh_bytes = conn->ssthresh == UINT32_MAX ? UINT64_MAX : conn->ssthresh,
+		.pacing_bytes_per_s = conn->pacing_bytes_per_s,
+		.burst_bytes_max = conn->burst_max,
+	};
+}
+
+void congestion_done(struct stack *stack, struct conn *conn)
+{
+	if (conn->flags & CONN_CC_OUTSIDE)
+		stack->memory.free(stack->memory.context, state_of(conn), conn->congestion->ops->state_size);
+	conn->flags &= ~(uint32_t)CONN_CC_OUTSIDE;
+	memset(conn->cc_state, 0, sizeof(conn->cc_state));
+}
+
+/* Takes a decision over; false: it had to be corrected. */
+static bool take_decision(struct conn *conn, const struct tapstack_cc_decision *decision)
+{
+	uint64_t cwnd = decision->cwnd_bytes, ssthresh = decision->ssthresh_bytes;
+	bool sane = cwnd >= conn->mss;
+
+	if (!sane)
+		cwnd = conn->mss;
+	conn->cwnd = (uint32_t)(cwnd > CWND_MAX ? CWND_MAX : cwnd);
+	if (ssthresh < conn->mss)
+		ssthresh = conn->mss;
+	conn->ssthresh = ssthresh > CWND_MAX ? UINT32_MAX : (uint32_t)ssthresh;
+	conn->pacing_bytes_per_s = decision->pacing_bytes_per_s;
+	conn->burst_max = decision->burst_bytes_max;
+	if (conn->pacing_bytes_per_s > 0 && conn->pacing_bytes_per_s < conn->mss) {
+		conn->pacing_bytes_per_s = conn->mss; /* slower than a segment a second would starve the connection */
+		sane = false;
+	}
+	return sane;
+}
+
+/* Begins with an algorithm, from the decision in force. False: it refused, or there is no memory for its state. */
+static bool begin(struct stack *stack, struct conn *conn, const struct stack_congestion *congestion)
+{
+	struct tapstack_cc_decision decision = decision_in_force(conn);
+	struct tapstack_cc_env env = {
+		.struct_size = sizeof(env),
+		.mss_bytes = conn->mss,
+		.now_ns = stack->now.ns,
+		.initial_cwnd_bytes = (uint64_t)stack->config.tcp.initial_window_segments * conn->mss,
+		.random = random_u64(&stack->random),
+		.srtt_ns = conn->rtt.srtt.ns,
+		.min_rtt_ns = conn->rtt.min.ns,
+	};
+
+	conn->congestion = congestion;
+	memset(conn->cc_state, 0, sizeof(conn->cc_state));
+	if (congestion->ops->state_size > CC_INLINE_BYTES) {
+		void *outside = stack->memory.alloc(stack->memory.context, congestion->ops->state_size);
+
+		if (!outside)
+			return false;
+		memcpy(conn->cc_state, &outside, sizeof(outside));
+		conn->flags |= CONN_CC_OUTSIDE;
+	}
+	if (congestion->ops->init(state_of(conn), &env, &congestion->params, &decision) < 0) {
+		congestion_done(stack, conn);
+		return false;
+	}
+	take_decision(conn, &decision);
+	return true;
+}
+
+void congestion_init(struct stack *stack, struct conn *conn)
+{
+	conn->cwnd = stack->config.tcp.initial_window_segments * conn->mss;
+	conn->ssthresh = UINT32_MAX;
+	if (!begin(stack, conn, conn->congestion))
+		begin(stack, conn, stack_builtin_reno());
+}
+
+static void decide(struct stack *stack, struct conn *conn, const struct tapstack_cc_decision *decision)
+{
+	if (take_decision(conn, decision))
+		return;
+	COUNT(stack, congestion_offences);
+	if (++conn->cc_offences < OFFENCES_MAX || conn->congestion == stack_builtin_reno())
+		return;
+	congestion_done(stack, conn);
+	conn->pacing_bytes_per_s = 0;
+	conn->burst_max = 0;
+	begin(stack, conn, stack_builtin_reno());
+}
+
+static void fill_sample(const struct stack *stack, struct conn *conn, struct tapstack_cc_sample *sample)
+{
+	*sample = (struct tapstack_cc_sample){
+		.struct_size = sizeof(*sample),
+		.mss_bytes = conn->mss,
+		.now_ns = stack->now.ns,
+		.rtt_ns = -1,
+		.srtt_ns = conn->rtt.srtt.ns,
+		.min_rtt_ns = conn->rtt.min.ns,
+		.inflight_bytes = congestion_pipe(conn),
+		.cwnd_limited = (conn->flags & CONN_CWND_LIMITED) != 0,
+		.in_recovery = conn->ca_state == CA_RECOVERY,
+	};
+}
+
+void congestion_on_ack(struct stack *stack, struct conn *conn, const struct sent_news *news, int64_t rtt_ns,
+                       uint64_t inflight_before)
+{
+	struct tapstack_cc_decision decision = decision_in_force(conn);
+	struct tapstack_cc_sample sample;
+
+	fill_sample(stack, conn, &sample);
+	sample.rtt_ns = rtt_ns;
+	sample.acked_bytes = news->acked_bytes;
+	sample.delivered_bytes = news->delivered_bytes;
+	sample.lost_bytes = news->lost_bytes;
+	sample.inflight_before_bytes = inflight_before;
+	conn->bytes_in_round += news->delivered_bytes;
+	sample.bytes_in_round = conn->bytes_in_round;
+	if (seq_gt(conn->snd_una, conn->round_end)) {
+		sample.round_start = 1;
+		conn->round_end = conn->snd_nxt;
+		conn->bytes_in_round = 0;
+	}
+	conn->congestion->ops->on_ack(state_of(conn), &sample, &decision);
+	decide(stack, conn, &decision);
+	if (sample.round_start)
+		conn->flags &= ~(uint32_t)CONN_CWND_LIMITED;
+}
+
+void congestion_event(struct stack *stack, struct conn *conn, enum tapstack_cc_event event)
+{
+	struct tapstack_cc_decision decision = decision_in_force(conn);
+	struct tapstack_cc_sample sample;
+
+	fill_sample(stack, conn, &sample);
+	sample.inflight_before_bytes = (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una); /* RFC 5681 FlightSize */
+	if (conn->tx)
+		sample.lost_bytes = conn->tx->sent.lost_bytes;
+	conn->congestion->ops->on_event(state_of(conn), event, &sample, &decision);
+	decide(stack, conn, &decision);
+}
+
+void congestion_on_sent(struct stack *stack, struct conn *conn, uint32_t bytes)
+{
+	struct tapstack_cc_decision decision;
+
+	if (conn->pacing_bytes_per_s > 0) {
+		struct instant from =
+		        instant_max(conn->pace_due.ns == INT64_MAX ? stack->now : conn->pace_due, stack->now);
+
+		conn->pace_due = instant_add(
+		        from, (struct duration){ (int64_t)((double)bytes * 1e9 / (double)conn->pacing_bytes_per_s) });
+	}
+	if (!conn->congestion->ops->on_sent)
+		return;
+	decision = decision_in_force(conn);
+	conn->congestion->ops->on_sent(state_of(conn), stack->now.ns, bytes, congestion_pipe(conn), &decision);
+	decide(stack, conn, &decision);
+}

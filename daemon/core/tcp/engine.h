@@ -1,0 +1,484 @@
+#pragma once
+/* The protocol machine from inside: records, the stack, and what its files offer each other. Nobody outside
+ * daemon/core includes this; stack.h is the public face.
+ *
+ * Three kinds of record carry a connection through its life, each in a pool of its own and all in one flow table:
+ * struct half_open (SYN-RECEIVED after a passive open), struct conn (everything else), struct time_wait. */
+#include "core/base/assert.h"
+#include "core/base/pool.h"
+#include "core/base/random.h"
+#include "core/base/ranges.h"
+#include "core/base/seq.h"
+#include "core/base/strip.h"
+#include "core/base/wheel.h"
+#include "core/stack.h"
+#include "core/tcp/rtt.h"
+#include "core/tcp/sent.h"
+#include "core/wire/ethernet.h"
+#include "core/wire/icmp.h"
+#include "core/wire/ipv4.h"
+#include "core/wire/tcp.h"
+
+/* ---- records ------------------------------------------------------------------------------------------------- */
+
+enum record_kind { RECORD_CONN, RECORD_HALF_OPEN, RECORD_TIME_WAIT };
+
+/* How every record begins: pool head, five-tuple, next in its hash bucket (a record_ref). */
+struct flow_node {
+	struct pool_head head;
+	struct flow flow;
+	uint32_t next;
+};
+
+struct listener {
+	struct pool_head head;
+	struct stack_listen_options options;
+	uint32_t half_open;    /* records of this listener */
+	uint32_t accept_queue; /* connections reported to nobody yet */
+	uint32_t next_slot;    /* listener on the next port of the same hash bucket */
+};
+
+/* What both ends agreed on at the handshake. */
+struct tcp_agreed {
+	uint16_t peer_mss;
+	uint8_t snd_wscale, rcv_wscale; /* shift of windows we receive, and of windows we send */
+	bool timestamps, sack, window_scaling;
+};
+
+/* SYN-RECEIVED after a passive open (RFC 9293 3.10.7.2), small because anybody can make us hold one. */
+struct half_open {
+	struct flow_node node;
+	struct timer timer; /* retransmission of the SYN-ACK */
+	uint64_t id;
+	struct instant opened; /* and first SYN-ACK: RTT, unless it had to be sent again */
+	seq_t iss, irs;
+	uint32_t ts_recent;
+	uint32_t snd_wnd;
+	uint32_t listener_slot;
+	struct tcp_agreed agreed;
+	uint8_t retransmits, index;
+};
+_Static_assert(sizeof(struct half_open) <= 120, "half-open records must stay small");
+
+struct time_wait {
+	struct flow_node node;
+	uint32_t newer, older; /* in order of expiry */
+	struct instant due;
+	uint64_t id;
+	seq_t snd_nxt, rcv_nxt;
+	uint32_t ts_recent;
+	uint16_t window; /* as on the wire */
+	uint16_t service, congestion;
+	uint8_t index, flags; /* of the journal */
+	bool timestamps;
+};
+_Static_assert(sizeof(struct time_wait) <= 120, "TIME-WAIT records must stay small");
+
+/* Payload that lies in a frame of this turn. */
+struct span {
+	const uint8_t *bytes;
+	uint32_t length;
+	struct span *next;
+};
+
+/* Receive side of a connection that holds something: unread or out-of-order data.
+ * Unread data is [read, rcv_nxt): first strip bytes [read, settled), then the spans [settled, rcv_nxt). */
+struct receive_queue {
+	struct pool_head head;
+	struct strip strip;
+	seq_t read;    /* next byte for the service */
+	seq_t settled; /* end of the in-order bytes in the strip */
+	struct span *first_span, *last_span;
+	struct ranges *holes; /* what lies beyond rcv_nxt; NULL: nothing */
+	struct conn *settle_next;
+	seq_t fin_at; /* of a FIN that arrived ahead of a hole; valid with has_fin */
+	bool has_fin;
+};
+
+/* Send side of a connection that has something queued or in flight (SYN and FIN included). */
+struct send_queue {
+	struct pool_head head;
+	struct strip strip; /* payload [snd_una, snd_end) */
+	struct sent_queue sent;
+	seq_t small_end; /* end of the last partial segment sent (Nagle, in Minshall's form); valid with has_small */
+	bool has_small;
+	uint32_t dupack_bytes; /* without SACK: what duplicate ACKs tell has left the network (RFC 5681, 6582) */
+};
+
+enum conn_flag {
+	CONN_SEND_SYN = 1u << 0, /* SYN (with ACK in SYN-RECEIVED) is to be sent */
+	CONN_ACK_NOW = 1u << 1,
+	CONN_ACK_DELAYED = 1u << 2, /* ack_due is armed */
+	CONN_FIN_QUEUED = 1u << 3,  /* FIN follows snd_end */
+	CONN_FIN_SENT = 1u << 4,
+	CONN_FIN_RECEIVED = 1u << 5,
+	CONN_ORPHAN = 1u << 6, /* no handle is out any more */
+	CONN_ACTIVE = 1u << 7,
+	CONN_NODELAY = 1u << 8,
+	CONN_WANTS_SPACE = 1u << 9, /* stack_space fell short: report READY_WRITABLE */
+	CONN_PROBE = 1u << 10,      /* send a window probe */
+	CONN_FORCE = 1u << 11,      /* send what there is, however small (override time-out) */
+	CONN_SYN_RETRANSMITTED = 1u << 12,
+	CONN_CWND_LIMITED = 1u << 13,
+	CONN_COOKIE = 1u << 14,
+	CONN_ACCEPT_PENDING = 1u << 15, /* counted in its listener's accept queue */
+	CONN_ON_OUTPUT = 1u << 16,      /* lists it is on */
+	CONN_ON_READY = 1u << 17,
+	CONN_ON_SETTLE = 1u << 18,
+	CONN_DEAD = 1u << 19,       /* to be freed when on no list any more */
+	CONN_NOT_HASHED = 1u << 20, /* not in the flow table (any more) */
+	CONN_BLOCKED_ON_NEIGHBOUR = 1u << 21,
+	CONN_PERSIST = 1u << 22,         /* the retransmission timer is a window-probe timer now */
+	CONN_CC_OUTSIDE = 1u << 23,      /* congestion state was too large for the record: pointer in it */
+	CONN_SHUTDOWN = 1u << 24,        /* the service has called stack_shutdown or stack_close */
+	CONN_FAST_RETRANSMIT = 1u << 25, /* the first segment goes out whatever the window (RFC 5681 3.2 step 3) */
+};
+
+enum congestion_state { CA_OPEN, CA_RECOVERY, CA_LOSS };
+
+#define CC_INLINE_BYTES 64
+
+struct conn {
+	struct flow_node node;
+	struct timer timer;      /* set for the earliest of the four below, or earlier */
+	struct instant rtx_due;  /* retransmission, window probe, or silly-window override */
+	struct instant ack_due;  /* delayed ACK */
+	struct instant idle_due; /* FIN-WAIT-2 of an orphan, 2MSL */
+	struct instant pace_due; /* pacing lets the next segment go */
+
+	uint64_t id;   /* in the audit */
+	uint64_t user; /* the service's */
+	struct conn *output_next, *ready_next;
+	uint32_t flags;       /* enum conn_flag */
+	uint8_t state;        /* enum tcp_state; written by connection_set_state alone */
+	uint8_t ca_state;     /* enum congestion_state */
+	uint8_t ready;        /* enum stack_ready_flag, not yet reported */
+	uint8_t index;        /* of the next journal record */
+	uint8_t cause;        /* enum tcp_cause: of the end */
+	uint8_t last_speaker; /* enum journal_speaker */
+	uint8_t backoff, dupacks, cc_offences;
+	struct tcp_agreed agreed;
+	uint16_t mss; /* payload of a full segment now, options deducted */
+	uint16_t service;
+	uint16_t challenge_second, challenge_count;
+	uint32_t listener_slot;
+
+	/* Send sequence space (RFC 9293 section 3.3.1) */
+	seq_t snd_una, snd_nxt, snd_wl1, snd_wl2, iss;
+	seq_t snd_end;   /* end of queued payload; the FIN comes here */
+	seq_t recover;   /* RFC 6582: recovery ends when this is acknowledged */
+	seq_t round_end; /* the round trip ends when this is acknowledged */
+	uint32_t snd_wnd, max_snd_wnd;
+	/* Receive sequence space */
+	seq_t rcv_nxt, irs;
+	seq_t rcv_adv; /* right edge of the window advertised */
+	seq_t last_ack_sent;
+	uint32_t ts_recent, ts_recent_age_s;
+	uint32_t rcv_unacked; /* received since the last ACK sent */
+
+	uint32_t rcvbuf, sndbuf;
+	seq_t autotune_seq;
+	struct instant autotune_at;
+
+	struct receive_queue *rx;
+	struct send_queue *tx;
+
+	struct rtt_estimator rtt;
+	struct instant opened, last_rcv, last_snd, progress_at;
+	/* The congestion algorithm's decision in force; ssthresh UINT32_MAX: not yet known */
+	uint32_t cwnd, ssthresh, burst_max;
+	uint32_t bytes_in_round;
+	uint64_t pacing_bytes_per_s;
+	const struct stack_congestion *congestion;
+	uint64_t bytes_received, bytes_retransmitted, bytes_acked;
+	uint32_t segs_in, segs_out, data_segs_in, data_segs_out, retransmits;
+	_Alignas(8) uint8_t cc_state[CC_INLINE_BYTES];
+};
+_Static_assert(sizeof(struct conn) <= 488, "an idle connection must stay below 512 bytes all told");
+
+/* ---- the stack ----------------------------------------------------------------------------------------------- */
+
+#define RAW_INLINE_BYTES 128
+#define RAW_FRAMES 1024
+#define SPANS_PER_TURN 256
+#define EMITTED_BLOCKS_MAX 64
+#define LISTENER_BUCKETS 256
+#define NEIGHBOUR_PENDING_MAX 4
+
+/* A small frame of its own, outside any connection: ARP, ICMP, RST, SYN-ACK, ACK from TIME-WAIT. Headers and all
+ * but the Ethernet destination are ready; a larger payload lies in a block. */
+struct raw_frame {
+	struct ip_addr destination; /* IP_ADDR_ANY: the Ethernet header is complete */
+	uint16_t length;            /* of all */
+	uint16_t inline_bytes;      /* the rest is in `block` */
+	uint8_t *block;
+	uint8_t bytes[RAW_INLINE_BYTES];
+};
+
+struct raw_queue {
+	struct raw_frame *frame; /* ring of RAW_FRAMES */
+	uint32_t head, tail;
+};
+
+enum neighbour_state { NEIGHBOUR_INCOMPLETE, NEIGHBOUR_REACHABLE, NEIGHBOUR_PROBING };
+
+struct neighbour {
+	struct pool_head head;
+	struct ip_addr ip;
+	struct mac_addr mac;
+	uint8_t state, tries, pending_count;
+	bool used; /* since the last look */
+	struct instant updated;
+	struct timer timer;
+	uint32_t next_slot;        /* hash bucket */
+	struct raw_frame *pending; /* NEIGHBOUR_PENDING_MAX of them, allocated with the first */
+};
+
+struct fragment_packet;
+
+struct stack {
+	struct stack_config config;
+	struct memory host_memory;
+	struct memory memory; /* counts into memory_bytes, and refusals */
+	uint64_t memory_bytes;
+	struct instant now;
+
+	struct hash_key flow_key, isn_key, cookie_key, timestamp_key, port_key;
+	struct random_source random;
+	uint64_t next_id;
+
+	struct pool conns, half_opens, time_waits, listeners, sents, receive_queues, send_queues, hole_sets;
+	struct block_pool blocks;
+
+	uint32_t *buckets;
+	uint32_t bucket_mask;
+	struct conn *last_conn; /* found last: bulk traffic hits it */
+
+	uint32_t listener_bucket[LISTENER_BUCKETS];
+
+	struct wheel conn_wheel, half_open_wheel, neighbour_wheel;
+	uint32_t time_wait_oldest, time_wait_newest;
+
+	struct conn *output_first, *output_last;
+	struct conn *ready_first, *ready_last;
+	struct conn *settle_first;
+	struct span spans[SPANS_PER_TURN];
+	uint32_t spans_used;
+	struct raw_queue raw;
+	uint8_t *emitted_block[EMITTED_BLOCKS_MAX]; /* of raw frames handed out; given back at the next call */
+	uint32_t emitted_count;
+	uint32_t blocked_on_neighbour; /* connections; an upper bound */
+
+	struct pool neighbours;
+	uint32_t neighbour_bucket[256];
+	struct neighbour *neighbour_last;
+	struct fragment_packet *fragments;      /* waiting to be whole, oldest first */
+	struct fragment_packet *fragments_done; /* whole, read in place until the end of the turn */
+	uint32_t fragment_bytes;
+
+	struct instant cookie_sent_at;
+	uint32_t icmp_tokens;
+	struct instant icmp_tokens_at;
+	uint64_t journal_reserved;
+
+	struct stack_counters counters;
+	uint32_t in_state[TCPS_STATE_COUNT];
+};
+
+/* What arrives, with what the IP layer knows about it. */
+struct arrival {
+	struct flow flow; /* local: its destination */
+	struct tcp_segment seg;
+	uint16_t gso_bytes;
+	bool local_is_unicast;
+};
+
+/* ---- transition.c: the only writer of states ------------------------------------------------------------------- */
+
+/* Passes `conn` to another state: checks the edge, writes the journal record, moves the gauges. */
+void connection_set_state(struct stack *stack, struct conn *conn, enum tcp_state to, enum tcp_cause cause);
+/* `conn` goes on where the compact record stands: in SYN-RECEIVED. No transition, no record. */
+void connection_take_over(struct conn *conn, const struct half_open *half);
+/* The same as connection_set_state for compact records, whose state is their kind. */
+void half_open_born(struct stack *stack, struct half_open *half, enum tcp_cause cause);
+void half_open_gone(struct stack *stack, struct half_open *half, enum tcp_cause cause);
+void time_wait_gone(struct stack *stack, struct time_wait *tw, enum tcp_cause cause);
+/* Is there room in the journal for every transition of a connection that starts in `state`? */
+bool journal_admits(const struct stack *stack, enum tcp_state state);
+
+/* ---- demux.c: the flow table ----------------------------------------------------------------------------------- */
+
+int demux_init(struct stack *stack);
+void demux_insert(struct stack *stack, struct flow_node *node, enum record_kind kind);
+void demux_remove(struct stack *stack, struct flow_node *node, enum record_kind kind);
+/* The record of a flow; NULL: none. */
+struct flow_node *demux_find(struct stack *stack, const struct flow *flow, enum record_kind *ret_kind);
+struct listener *demux_listener(struct stack *stack, const struct ip_addr *local, uint16_t port);
+
+/* ---- secrets.c: what nobody outside may guess -------------------------------------------------------------------
+ */
+
+/* RFC 6528: a clock of 4 us plus a keyed hash of the flow. */
+seq_t secrets_isn(struct stack *stack, const struct flow *flow);
+/* Added to the millisecond clock of a flow's timestamps (RFC 7323 section 7.1). */
+uint32_t secrets_timestamp_offset(struct stack *stack, const struct flow *flow);
+/* SYN cookies (RFC 4987): the ISN to answer with, and what an ACK of it proves. */
+seq_t secrets_cookie(struct stack *stack, const struct flow *flow, seq_t irs, uint16_t peer_mss);
+bool secrets_cookie_check(struct stack *stack, const struct flow *flow, seq_t irs, seq_t iss, uint16_t *ret_mss);
+/* A free ephemeral port (RFC 6056 section 3.3.3); 0: none left. */
+uint16_t secrets_port(struct stack *stack, struct flow *flow);
+
+/* ---- arrive*.c: SEGMENT ARRIVES, RFC 9293 section 3.10.7 ----------------------------------------------------------
+ */
+
+enum { CONTINUE = -1 }; /* a step's result when the next one is to run; else an enum stack_verdict */
+
+enum stack_verdict tcp_arrives(struct stack *stack, struct arrival *in);
+enum stack_verdict arrive_closed(struct stack *stack, const struct arrival *in);
+enum stack_verdict arrive_listen(struct stack *stack, struct listener *listener, struct arrival *in, seq_t iss_above,
+                                 bool has_iss_above);
+enum stack_verdict arrive_half_open(struct stack *stack, struct half_open *half, struct arrival *in);
+enum stack_verdict arrive_syn_sent(struct stack *stack, struct conn *conn, struct arrival *in);
+enum stack_verdict arrive_synchronized(struct stack *stack, struct conn *conn, struct arrival *in);
+enum stack_verdict arrive_time_wait(struct stack *stack, struct time_wait *tw, struct arrival *in);
+int step5_ack(struct stack *stack, struct conn *conn, struct arrival *in);  /* ack.c */
+int step7_text(struct stack *stack, struct conn *conn, struct arrival *in); /* text.c */
+int step8_fin(struct stack *stack, struct conn *conn, struct arrival *in);
+
+/* ---- conn.c: birth, lists and death ------------------------------------------------------------------------------
+ */
+
+/* A connection with all defaults, not yet in the flow table; NULL: limit or memory. */
+struct conn *conn_new(struct stack *stack, const struct flow *flow, const struct stack_congestion *congestion);
+/* What the handshake agreed on becomes effective: MSS, windows, congestion control. */
+void conn_agree(struct stack *stack, struct conn *conn, const struct tcp_agreed *agreed);
+/* It is over: state CLOSED with `cause`; tells the service, or frees it when there is none. */
+void conn_end(struct stack *stack, struct conn *conn, enum tcp_cause cause);
+/* RST to the peer, then conn_end. */
+void conn_reset(struct stack *stack, struct conn *conn, enum tcp_cause cause);
+/* Passes to TIME-WAIT; to a compact record as soon as no service needs the connection. */
+void conn_time_wait(struct stack *stack, struct conn *conn, enum tcp_cause cause);
+void conn_compact_time_wait(struct stack *stack, struct conn *conn);
+void conn_free(struct stack *stack, struct conn *conn);
+void conn_want_output(struct stack *stack, struct conn *conn);
+void conn_tell(struct stack *stack, struct conn *conn, unsigned ready_flags);
+/* Arms the wheel for the earliest due; lazily: a timer that is set too early stays. */
+void conn_arm(struct stack *stack, struct conn *conn);
+struct conn *conn_find(const struct stack *stack, struct conn_handle handle);
+/* Frees a dead connection once it is on no list. */
+void conn_left_list(struct stack *stack, struct conn *conn, enum conn_flag list);
+struct send_queue *conn_tx(struct stack *stack, struct conn *conn); /* made when missing; NULL: no memory */
+struct receive_queue *conn_rx(struct stack *stack, struct conn *conn);
+void conn_release_idle_queues(struct stack *stack, struct conn *conn); /* gives empty ones back */
+
+/* ---- socket.c: the service's calls --------------------------------------------------------------------------------
+ */
+
+/* No more from here: FIN after what is queued (RFC 9293 3.9.1.4). */
+void conn_shutdown(struct stack *stack, struct conn *conn, enum tcp_cause cause);
+/* Reports READY_WRITABLE when it is waited for and there is room again. */
+void send_tell_space(struct stack *stack, struct conn *conn);
+
+/* ---- half_open.c, time_wait.c
+ * -------------------------------------------------------------------------------------- */
+
+void half_open_send_syn_ack(struct stack *stack, struct half_open *half);
+void half_open_free(struct stack *stack, struct half_open *half);
+void half_open_timers(struct stack *stack, int *budget);
+/* The handshake is complete: a connection in ESTABLISHED takes the record's place. NULL: *ret_verdict says why not,
+ * and the record stays. */
+struct conn *half_open_promote(struct stack *stack, struct half_open *half, enum stack_verdict *ret_verdict);
+void time_wait_insert(struct stack *stack, const struct conn *conn);
+void time_wait_free(struct stack *stack, struct time_wait *tw);
+void time_wait_timers(struct stack *stack, int *budget);
+
+/* ---- receive.c: buffers, windows
+ * ----------------------------------------------------------------------------------- */
+
+/* Unread in-order bytes. */
+uint32_t receive_unread(const struct conn *conn);
+/* Takes in-order payload at rcv_nxt, which moves on (over what was waiting beyond, too): in place, or copied.
+ * False: no memory, nothing taken. */
+bool receive_in_order(struct stack *stack, struct conn *conn, const uint8_t *bytes, uint32_t length);
+/* Keeps payload ahead of rcv_nxt. False: no room for it. */
+bool receive_out_of_order(struct stack *stack, struct conn *conn, seq_t at, const uint8_t *bytes, uint32_t length);
+/* Copies spans to the strip. False: memory ran out; rcv_nxt was moved back to what is held. */
+bool receive_settle(struct stack *stack, struct conn *conn);
+/* Right edge to advertise now; never left of the one advertised before (SHLD-14). */
+seq_t receive_window_edge(struct stack *stack, struct conn *conn);
+/* The service has read; sends a window update when it is worth one. */
+void receive_consumed(struct stack *stack, struct conn *conn, uint32_t length);
+void receive_clear(struct stack *stack, struct conn *conn);
+
+/* ---- congestion.c: the host of the plugins
+ * -------------------------------------------------------------------------- */
+
+void congestion_init(struct stack *stack, struct conn *conn);
+void congestion_done(struct stack *stack, struct conn *conn);
+void congestion_on_ack(struct stack *stack, struct conn *conn, const struct sent_news *news, int64_t rtt_ns,
+                       uint64_t inflight_before);
+void congestion_event(struct stack *stack, struct conn *conn, enum tapstack_cc_event event);
+void congestion_on_sent(struct stack *stack, struct conn *conn, uint32_t bytes);
+/* RFC 6675 "pipe": bytes believed to be in the network. */
+uint32_t congestion_pipe(const struct conn *conn);
+
+/* ---- output.c, reply.c, timers.c
+ * -------------------------------------------------------------------------------------- */
+
+/* The next frame of the connection. False: nothing to send now. */
+bool output_next(struct stack *stack, struct conn *conn, struct frame_out *frame);
+/* (Re)starts or stops the retransmission timer by what is in flight. */
+void output_restart_timer(struct stack *stack, struct conn *conn);
+/* Fills IP and Ethernet headers for a TCP segment; false: next hop not resolved yet. */
+uint32_t tcp_clock_ms(const struct stack *stack);
+
+/* A segment outside (or on behalf of) any connection, as a raw frame. */
+void reply_segment(struct stack *stack, const struct flow *flow, const struct tcp_segment *segment);
+/* RST in answer to a segment without a connection (RFC 9293 3.10.7.1). */
+void reply_reset(struct stack *stack, const struct arrival *in);
+/* RST on behalf of a connection. */
+void reply_reset_conn(struct stack *stack, const struct conn *conn);
+/* <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, rate-limited per connection (RFC 5961 section 7). */
+enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn);
+
+void timers_fire(struct stack *stack, struct conn *conn);
+/* The service stays away for good: an orphan waits for the peer's FIN only so long. */
+void timers_orphaned(struct stack *stack, struct conn *conn);
+
+/* ---- net/: below TCP
+ * ---------------------------------------------------------------------------------------------------- */
+
+enum stack_verdict ip_arrives(struct stack *stack, const struct frame_in *frame, const uint8_t *packet,
+                              size_t length);
+enum stack_verdict arp_arrives(struct stack *stack, const uint8_t *packet, size_t length);
+enum stack_verdict icmp_arrives(struct stack *stack, const struct ipv4_packet *ip);
+/* An ICMP error about a packet; the packet is quoted as RFC 1812 4.3.2.3 says. Rate-limited. */
+void icmp_error(struct stack *stack, const struct ipv4_packet *ip, uint8_t type, uint8_t code);
+/* Sends `bytes` bytes of payload (copied) in an IP packet, in fragments where the MTU asks for it. */
+void ip_send(struct stack *stack, const struct ipv4_packet *header, const uint8_t *payload, uint32_t bytes);
+/* A fragment: verdict, and the whole packet in *ret_whole (valid until the next call) once it is complete. */
+enum stack_verdict fragment_arrives(struct stack *stack, const struct ipv4_packet *ip, struct ipv4_packet *ret_whole);
+void fragment_timers(struct stack *stack);
+struct instant fragment_deadline(const struct stack *stack);
+/* The turn is over: whole packets are not read any more. */
+void fragment_settle(struct stack *stack);
+void fragment_clear(struct stack *stack);
+
+bool ip_is_local(const struct stack *stack, const struct ip_addr *ip);
+bool ip_is_unicast(const struct stack *stack, const struct ip_addr *ip);
+/* Source address for a destination (RFC 9293 MUST-44); false: no route. */
+bool ip_route(const struct stack *stack, const struct ip_addr *destination, struct ip_addr *ret_source,
+              struct ip_addr *ret_next_hop);
+
+/* The next hop's MAC. False: being resolved (or no route), try again later. */
+bool neighbour_resolve(struct stack *stack, const struct ip_addr *destination, struct mac_addr *ret_mac);
+/* Keeps a raw frame until its destination is resolved; takes over its block. */
+void neighbour_hold(struct stack *stack, const struct raw_frame *frame);
+void neighbour_timers(struct stack *stack, int *budget);
+void neighbour_clear(struct stack *stack);
+
+/* Room for a raw frame; NULL: the queue is full. The caller fills it and calls raw_push. */
+struct raw_frame *raw_slot(struct stack *stack);
+void raw_push(struct stack *stack);
+
+#define COUNT(stack, name) ((stack)->counters.name++)

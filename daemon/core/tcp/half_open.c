@@ -1,0 +1,357 @@
+/* Half-open connections: SYN-RECEIVED after a passive open, in records small enough that a flood of SYNs costs
+ * little. When there are too many, SYN cookies need no record at all (RFC 4987 section 3.6). */
+#include "core/tcp/engine.h"
+
+static struct listener *listener_of(struct stack *stack, const struct half_open *half)
+{
+	return pool_at(&stack->listeners, half->listener_slot);
+}
+
+void half_open_free(struct stack *stack, struct half_open *half)
+{
+	listener_of(stack, half)->half_open--;
+	wheel_cancel(&stack->half_open_wheel, &half->timer);
+	demux_remove(stack, &half->node, RECORD_HALF_OPEN);
+	pool_put(&stack->half_opens, half);
+}
+
+static void arm(struct stack *stack, struct half_open *half)
+{
+	struct rtt_estimator unmeasured;
+
+	rtt_init(&unmeasured, stack->config.tcp.rto_initial);
+	wheel_set(&stack->half_open_wheel, &half->timer,
+	          instant_add(stack->now, rtt_backed_off(&unmeasured, half->retransmits, stack->config.tcp.rto_max)));
+}
+
+static uint16_t our_mss(const struct stack *stack)
+{
+	uint32_t mss = stack->config.mtu_bytes - IPV4_HEADER_BYTES - TCP_HEADER_BYTES;
+
+	if (stack->config.tcp.mss_max_bytes && mss > stack->config.tcp.mss_max_bytes)
+		mss = stack->config.tcp.mss_max_bytes;
+	return (uint16_t)mss;
+}
+
+static uint16_t syn_window(const struct stack *stack)
+{
+	uint32_t window = stack->config.tcp.rcvbuf_initial_bytes;
+
+	return (uint16_t)(window > UINT16_MAX ? UINT16_MAX
+	                                      : window); /* never scaled on a SYN: RFC 7323 section 2.2 */
+}
+
+static void fill_syn_ack(const struct stack *stack, struct tcp_segment *syn_ack, const struct tcp_agreed *agreed)
+{
+	syn_ack->flags = TCP_SYN | TCP_ACK;
+	syn_ack->window = syn_window(stack);
+	syn_ack->options.has_mss = true;
+	syn_ack->options.mss = our_mss(stack);
+	syn_ack->options.sack_permitted = agreed->sack;
+	syn_ack->options.has_wscale = agreed->window_scaling;
+	syn_ack->options.wscale = agreed->rcv_wscale;
+	syn_ack->options.has_timestamps = agreed->timestamps;
+}
+
+void half_open_send_syn_ack(struct stack *stack, struct half_open *half)
+{
+	struct tcp_segment syn_ack = { .seq = half->iss, .ack = seq_add(half->irs, 1) };
+
+	fill_syn_ack(stack, &syn_ack, &half->agreed);
+	syn_ack.options.tsval = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &half->node.flow);
+	syn_ack.options.tsecr = half->ts_recent;
+	reply_segment(stack, &half->node.flow, &syn_ack);
+}
+
+void half_open_timers(struct stack *stack, int *budget)
+{
+	struct timer *timer;
+
+	while (*budget > 0 && (timer = wheel_pop(&stack->half_open_wheel, stack->now))) {
+		struct half_open *half = CONTAINER_OF(timer, struct half_open, timer);
+
+		(*budget)--;
+		if (instant_reached(instant_add(half->opened, stack->config.tcp.half_open_timeout), stack->now)) {
+			half_open_gone(stack, half, CAUSE_TIMEOUT_SYN);
+			half_open_free(stack, half);
+			continue;
+		}
+		half->retransmits++;
+		COUNT(stack, retransmitted_segments);
+		half_open_send_syn_ack(stack, half);
+		arm(stack, half);
+	}
+}
+
+/* What our side makes of the options on a SYN. */
+static void agree(const struct stack *stack, const struct tcp_segment *syn, struct tcp_agreed *ret_agreed)
+{
+	const struct stack_tcp_config *tcp = &stack->config.tcp;
+
+	*ret_agreed = (struct tcp_agreed){
+		.peer_mss = syn->options.has_mss ? syn->options.mss : 536, /* RFC 9293 MUST-15, IPv4 */
+		.timestamps = tcp->timestamps && syn->options.has_timestamps,
+		.sack = tcp->sack && syn->options.sack_permitted,
+		.window_scaling = tcp->window_scaling && syn->options.has_wscale,
+	};
+	if (ret_agreed->window_scaling) {
+		ret_agreed->snd_wscale = syn->options.wscale > TCP_WSCALE_MAX ? TCP_WSCALE_MAX : syn->options.wscale;
+		while (tcp->rcvbuf_max_bytes >> ret_agreed->rcv_wscale > UINT16_MAX &&
+		       ret_agreed->rcv_wscale < TCP_WSCALE_MAX)
+			ret_agreed->rcv_wscale++;
+	}
+}
+
+/* Options live in the low bits of the timestamp that the peer will echo: 4 bits of its window scale (15: none) and
+ * one of SACK. Without timestamps they are given up. */
+#define COOKIE_TS_BITS 5
+
+static enum stack_verdict send_cookie(struct stack *stack, struct arrival *in, const struct tcp_agreed *wanted)
+{
+	struct tcp_agreed agreed = *wanted;
+	struct tcp_segment syn_ack = { .ack = seq_add(in->seg.seq, 1) };
+	uint32_t ts = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &in->flow);
+
+	if (!agreed.timestamps)
+		agreed.sack = agreed.window_scaling = false;
+	fill_syn_ack(stack, &syn_ack, &agreed);
+	ts = (ts & ~((1u << COOKIE_TS_BITS) - 1)) | (agreed.window_scaling ? agreed.snd_wscale : 15u) |
+	     (agreed.sack ? 16u : 0);
+	syn_ack.seq = secrets_cookie(stack, &in->flow, in->seg.seq, agreed.peer_mss);
+	syn_ack.options.tsval = ts;
+	syn_ack.options.tsecr = in->seg.options.tsval;
+	stack->cookie_sent_at = stack->now;
+	COUNT(stack, cookies_sent);
+	reply_segment(stack, &in->flow, &syn_ack);
+	return VERDICT_COOKIE_SENT;
+}
+
+/* RFC 9293 3.10.7.2, third: a SYN for a listener. */
+static enum stack_verdict accept_syn(struct stack *stack, struct listener *listener, struct arrival *in, seq_t iss)
+{
+	struct tcp_agreed agreed;
+	struct half_open *half;
+
+	agree(stack, &in->seg, &agreed);
+	if (listener->half_open + listener->accept_queue >= listener->options.backlog ||
+	    stack->half_opens.used >= stack->config.half_open_max)
+		return stack->config.tcp.syn_cookies && listener->accept_queue < listener->options.backlog
+		               ? send_cookie(stack, in, &agreed)
+		               : VERDICT_DROP_BACKLOG;
+	if (!journal_admits(stack, TCPS_SYN_RECEIVED))
+		return VERDICT_DROP_JOURNAL_FULL;
+	half = pool_get(&stack->half_opens);
+	if (!half) {
+		COUNT(stack, alloc_failures);
+		return VERDICT_DROP_NO_MEMORY;
+	}
+	half->node.flow = in->flow;
+	half->id = stack->next_id;
+	stack->next_id += stack->config.connection_id_step;
+	half->opened = stack->now;
+	half->iss = iss;
+	half->irs = in->seg.seq;
+	half->ts_recent = agreed.timestamps ? in->seg.options.tsval : 0;
+	half->snd_wnd = in->seg.window;
+	half->listener_slot = listener->head.slot;
+	half->agreed = agreed;
+	listener->half_open++;
+	demux_insert(stack, &half->node, RECORD_HALF_OPEN);
+	half_open_born(stack, half, CAUSE_RECEIVED_SYN);
+	half_open_send_syn_ack(stack, half);
+	arm(stack, half);
+	return VERDICT_ACCEPTED;
+}
+
+/* A connection in SYN-RECEIVED with all that the handshake told, about to be ESTABLISHED. */
+static struct conn *establish(struct stack *stack, struct listener *listener, const struct half_open *half)
+{
+	struct conn *conn = conn_new(stack, &half->node.flow, listener->options.congestion);
+
+	if (!conn)
+		return NULL;
+	conn->id = half->id;
+	conn->opened = half->opened;
+	conn->service = listener->options.service;
+	conn->listener_slot = listener->head.slot;
+	conn->flags |= listener->options.nodelay ? CONN_NODELAY : 0;
+	conn->iss = half->iss;
+	conn->snd_una = conn->snd_nxt = conn->snd_end = conn->recover = conn->round_end = seq_add(half->iss, 1);
+	conn->irs = half->irs;
+	conn->rcv_nxt = conn->last_ack_sent = conn->autotune_seq = seq_add(half->irs, 1);
+	conn->rcv_adv = seq_add(conn->rcv_nxt, syn_window(stack));
+	conn->snd_wnd = conn->max_snd_wnd = half->snd_wnd;
+	conn->snd_wl1 = half->irs;
+	conn->snd_wl2 = conn->snd_una;
+	conn->ts_recent = half->ts_recent;
+	conn->ts_recent_age_s = (uint32_t)(stack->now.ns / 1000000000);
+	conn->segs_in = 1;
+	conn->segs_out = 1u + half->retransmits;
+	conn->retransmits = half->retransmits;
+	conn->last_speaker = SPEAKER_PEER;
+	if (half->retransmits == 0)
+		rtt_sample(&conn->rtt, instant_sub(stack->now, half->opened), stack->config.tcp.rto_min,
+		           stack->config.tcp.rto_max);
+	conn_agree(stack, conn, &half->agreed);
+	connection_take_over(conn, half);
+	return conn;
+}
+
+static void become_established(struct stack *stack, struct listener *listener, struct conn *conn)
+{
+	demux_insert(stack, &conn->node, RECORD_CONN);
+	conn->flags &= ~(uint32_t)CONN_NOT_HASHED;
+	connection_set_state(stack, conn, TCPS_ESTABLISHED, CAUSE_RECEIVED_ACK_OF_SYN);
+	COUNT(stack, passive_opens);
+	listener->accept_queue++;
+	conn->flags |= CONN_ACCEPT_PENDING;
+	conn_tell(stack, conn, READY_ACCEPTED);
+}
+
+struct conn *half_open_promote(struct stack *stack, struct half_open *half, enum stack_verdict *ret_verdict)
+{
+	struct listener *listener = listener_of(stack, half);
+	struct conn *conn;
+
+	if (listener->accept_queue >= listener->options.backlog) {
+		*ret_verdict = VERDICT_DROP_BACKLOG;
+		return NULL;
+	}
+	conn = establish(stack, listener, half);
+	if (!conn) {
+		*ret_verdict =
+		        stack->conns.used >= stack->conns.limit ? VERDICT_DROP_BACKLOG : VERDICT_DROP_NO_MEMORY;
+		return NULL;
+	}
+	half_open_free(stack, half);
+	become_established(stack, listener, conn);
+	return conn;
+}
+
+/* An ACK for which there is no record: perhaps a cookie comes back. */
+static struct conn *accept_cookie(struct stack *stack, struct listener *listener, struct arrival *in)
+{
+	const struct tcp_segment *seg = &in->seg;
+	struct half_open half = {
+		.node.flow = in->flow,
+		.opened = stack->now,
+		.iss = seq_sub(seg->ack, 1),
+		.irs = seq_sub(seg->seq, 1),
+		.listener_slot = listener->head.slot,
+		.retransmits = 1, /* unknown: take no RTT sample */
+	};
+	struct conn *conn;
+	uint32_t ts = 0;
+
+	if (!secrets_cookie_check(stack, &in->flow, half.irs, half.iss, &half.agreed.peer_mss))
+		return NULL;
+	half.agreed.timestamps = stack->config.tcp.timestamps && seg->options.has_timestamps;
+	if (half.agreed.timestamps) {
+		ts = seg->options.tsecr;
+		half.ts_recent = seg->options.tsval;
+		half.agreed.sack = stack->config.tcp.sack && (ts & 16);
+		half.agreed.window_scaling = stack->config.tcp.window_scaling && (ts & 15) != 15;
+	}
+	if (half.agreed.window_scaling) {
+		half.agreed.snd_wscale = ts & 15;
+		while (stack->config.tcp.rcvbuf_max_bytes >> half.agreed.rcv_wscale > UINT16_MAX &&
+		       half.agreed.rcv_wscale < TCP_WSCALE_MAX)
+			half.agreed.rcv_wscale++;
+	}
+	half.snd_wnd = (uint32_t)seg->window << half.agreed.snd_wscale;
+	if (listener->accept_queue >= listener->options.backlog || !journal_admits(stack, TCPS_SYN_RECEIVED))
+		return NULL;
+	conn = establish(stack, listener, &half);
+	if (!conn)
+		return NULL;
+	conn->id = stack->next_id;
+	stack->next_id += stack->config.connection_id_step;
+	half.id = conn->id;
+	half_open_born(stack, &half, CAUSE_RECEIVED_COOKIE);
+	conn->index = half.index;
+	conn->retransmits = 0;
+	conn->segs_out = 1;
+	conn->flags |= CONN_COOKIE;
+	become_established(stack, listener, conn);
+	COUNT(stack, cookies_received);
+	return conn;
+}
+
+static bool cookies_are_out(const struct stack *stack)
+{
+	return stack->cookie_sent_at.ns > 0 && instant_sub(stack->now, stack->cookie_sent_at).ns < DURATION_S(192).ns;
+}
+
+/* RFC 9293 3.10.7.2. `iss_above`: the incarnation before must not be confused with the new one (RFC 6191). */
+enum stack_verdict arrive_listen(struct stack *stack, struct listener *listener, struct arrival *in, seq_t iss_above,
+                                 bool has_iss_above)
+{
+	const struct tcp_segment *seg = &in->seg;
+	seq_t iss;
+
+	if (seg->flags & TCP_RST) /* first */
+		return VERDICT_DROP_RST_NO_CONNECTION;
+	if (seg->flags & TCP_ACK) { /* second */
+		struct conn *conn = NULL;
+
+		if (!(seg->flags & TCP_SYN) && cookies_are_out(stack))
+			conn = accept_cookie(stack, listener, in);
+		if (conn)
+			return arrive_synchronized(stack, conn, in);
+		reply_reset(stack, in);
+		return VERDICT_DROP_LISTEN;
+	}
+	if (!(seg->flags & TCP_SYN) || (seg->flags & TCP_FIN)) /* third, fourth; SYN with FIN is nobody's */
+		return VERDICT_DROP_LISTEN;
+	iss = secrets_isn(stack, &in->flow);
+	if (has_iss_above && seq_leq(iss, iss_above))
+		iss = seq_add(iss_above, UINT16_MAX);
+	return accept_syn(stack, listener, in, iss);
+}
+
+/* RFC 9293 3.10.7.4 for SYN-RECEIVED after a passive open. */
+enum stack_verdict arrive_half_open(struct stack *stack, struct half_open *half, struct arrival *in)
+{
+	const struct tcp_segment *seg = &in->seg;
+	seq_t rcv_nxt = seq_add(half->irs, 1);
+	int32_t offset = seq_diff(seg->seq, rcv_nxt);
+	enum stack_verdict verdict;
+	struct conn *conn;
+
+	/* The same SYN again: our answer was lost. */
+	if ((seg->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN && seq_eq(seg->seq, half->irs)) {
+		half_open_send_syn_ack(stack, half);
+		return VERDICT_DUPLICATE;
+	}
+	/* step 1 */
+	if (half->agreed.timestamps && !(seg->flags & TCP_RST) &&
+	    (!seg->options.has_timestamps || (int32_t)(seg->options.tsval - half->ts_recent) < 0))
+		return VERDICT_DROP_PAWS;
+	if (offset < 0 || (uint32_t)offset > syn_window(stack)) {
+		if (!(seg->flags & TCP_RST))
+			half_open_send_syn_ack(stack, half);
+		return VERDICT_DROP_OUT_OF_WINDOW;
+	}
+	/* step 2 */
+	if (seg->flags & TCP_RST) {
+		if (offset != 0)
+			return VERDICT_DROP_RST_SEQ;
+		half_open_gone(stack, half, CAUSE_RECEIVED_RST);
+		half_open_free(stack, half);
+		return VERDICT_RESET;
+	}
+	/* step 4 */
+	if (seg->flags & TCP_SYN) {
+		half_open_send_syn_ack(stack, half);
+		return VERDICT_CHALLENGE_ACK;
+	}
+	/* step 5 */
+	if (!(seg->flags & TCP_ACK))
+		return VERDICT_DROP_NO_ACK;
+	if (!seq_eq(seg->ack, seq_add(half->iss, 1))) {
+		reply_reset(stack, in);
+		return VERDICT_DROP_ACK_UNSENT;
+	}
+	conn = half_open_promote(stack, half, &verdict);
+	return conn ? arrive_synchronized(stack, conn, in) : verdict;
+}

@@ -1,0 +1,274 @@
+/* Looking in: snapshots of records, walks over them, counters and gauges. */
+#include "core/tcp/engine.h"
+
+#include <errno.h>
+
+static void fill_conn(const struct stack *stack, const struct conn *conn, struct stack_conn_info *info)
+{
+	const struct send_queue *tx = conn->tx;
+	bool in_flight = tx && tx->sent.first;
+
+	*info = (struct stack_conn_info){
+		.id = conn->id,
+		.handle = { conn->flags & CONN_ORPHAN ? 0 : pool_handle(conn) },
+		.flow = conn->node.flow,
+		.state = conn->state,
+		.shard = stack->config.shard,
+		.active = (conn->flags & CONN_ACTIVE) != 0,
+		.sack = conn->agreed.sack,
+		.timestamps = conn->agreed.timestamps,
+		.window_scaling = conn->agreed.window_scaling,
+		.nodelay = (conn->flags & CONN_NODELAY) != 0,
+		.orphan = (conn->flags & CONN_ORPHAN) != 0,
+		.snd_wscale = conn->agreed.snd_wscale,
+		.rcv_wscale = conn->agreed.rcv_wscale,
+		.ca_state = conn->ca_state,
+		.service = conn->service,
+		.congestion = conn->congestion->name,
+		.opened = conn->opened,
+		.last_snd = conn->last_snd,
+		.last_rcv = conn->last_rcv,
+		.rto = rtt_backed_off(&conn->rtt, conn->backoff, stack->config.tcp.rto_max),
+		.srtt = conn->rtt.srtt,
+		.rttvar = conn->rtt.rttvar,
+		.min_rtt = conn->rtt.min,
+		.backoff = conn->backoff,
+		.retrans_total = conn->retransmits,
+		.mss = conn->mss,
+		.advmss = stack->config.mtu_bytes - IPV4_HEADER_BYTES - TCP_HEADER_BYTES,
+		.pmtu = stack->config.mtu_bytes,
+		.cwnd = conn->cwnd,
+		.ssthresh = conn->ssthresh == UINT32_MAX ? UINT64_MAX : conn->ssthresh,
+		.pacing_rate = conn->pacing_bytes_per_s,
+		.bytes_retrans = conn->bytes_retransmitted,
+		.bytes_acked = conn->bytes_acked,
+		.bytes_received = conn->bytes_received,
+		.segs_out = conn->segs_out,
+		.segs_in = conn->segs_in,
+		.data_segs_out = conn->data_segs_out,
+		.data_segs_in = conn->data_segs_in,
+		.unacked = in_flight ? (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una) : 0,
+		.recv_q = receive_unread(conn),
+		.rcv_ooopack = conn->rx && conn->rx->holes ? conn->rx->holes->count : 0,
+		.snd_wnd = conn->snd_wnd,
+		.rcv_wnd =
+		        seq_gt(conn->rcv_adv, conn->rcv_nxt) ? (uint32_t)seq_diff(conn->rcv_adv, conn->rcv_nxt) : 0,
+		.rcvbuf = conn->rcvbuf,
+		.sndbuf = conn->sndbuf,
+		.iss = conn->iss.v,
+		.irs = conn->irs.v,
+		.snd_una = conn->snd_una.v,
+		.snd_nxt = conn->snd_nxt.v,
+		.rcv_nxt = conn->rcv_nxt.v,
+	};
+	if (conn->rtx_due.ns != INT64_MAX && conn->rtx_due.ns > stack->now.ns)
+		info->timer_left = instant_sub(conn->rtx_due, stack->now);
+	if (tx) {
+		info->lost = tx->sent.lost_bytes;
+		info->sacked = tx->sent.sacked_bytes;
+		info->retrans = tx->sent.resent_bytes;
+		info->notsent =
+		        seq_gt(conn->snd_end, conn->snd_nxt) ? (uint32_t)seq_diff(conn->snd_end, conn->snd_nxt) : 0;
+		info->send_q = info->unacked + info->notsent;
+	}
+	info->bytes_sent = conn->bytes_acked + info->unacked + conn->bytes_retransmitted;
+}
+
+static void fill_half_open(const struct stack *stack, const struct half_open *half, struct stack_conn_info *info)
+{
+	const struct listener *listener = pool_at(&stack->listeners, half->listener_slot);
+
+	*info = (struct stack_conn_info){
+		.id = half->id,
+		.flow = half->node.flow,
+		.state = TCPS_SYN_RECEIVED,
+		.shard = stack->config.shard,
+		.compact = true,
+		.sack = half->agreed.sack,
+		.timestamps = half->agreed.timestamps,
+		.window_scaling = half->agreed.window_scaling,
+		.snd_wscale = half->agreed.snd_wscale,
+		.rcv_wscale = half->agreed.rcv_wscale,
+		.service = listener->options.service,
+		.congestion = listener->options.congestion->name,
+		.opened = half->opened,
+		.last_rcv = half->opened,
+		.backoff = half->retransmits,
+		.retrans_total = half->retransmits,
+		.iss = half->iss.v,
+		.irs = half->irs.v,
+		.snd_una = half->iss.v,
+		.snd_nxt = half->iss.v + 1,
+		.rcv_nxt = half->irs.v + 1,
+	};
+}
+
+static void fill_time_wait(const struct stack *stack, const struct time_wait *tw, struct stack_conn_info *info)
+{
+	*info = (struct stack_conn_info){
+		.id = tw->id,
+		.flow = tw->node.flow,
+		.state = TCPS_TIME_WAIT,
+		.shard = stack->config.shard,
+		.compact = true,
+		.active = (tw->flags & JOURNAL_ACTIVE) != 0,
+		.timestamps = tw->timestamps,
+		.service = tw->service,
+		.snd_una = tw->snd_nxt.v,
+		.snd_nxt = tw->snd_nxt.v,
+		.rcv_nxt = tw->rcv_nxt.v,
+	};
+	if (tw->due.ns > stack->now.ns)
+		info->timer_left = instant_sub(tw->due, stack->now);
+}
+
+static void fill_listener(const struct stack *stack, const struct listener *listener, struct stack_conn_info *info)
+{
+	*info = (struct stack_conn_info){
+		.handle = { pool_handle(listener) },
+		.flow = { .local = listener->options.address, .local_port = listener->options.port },
+		.state = TCPS_LISTEN,
+		.shard = stack->config.shard,
+		.service = listener->options.service,
+		.congestion = listener->options.congestion->name,
+		.backlog = listener->options.backlog,
+		.accept_q = listener->accept_queue,
+		.recv_q = listener->half_open,
+	};
+}
+
+int stack_info(const struct stack *stack, struct conn_handle handle, struct stack_conn_info *ret_info)
+{
+	const struct conn *conn = conn_find(stack, handle);
+
+	if (!conn)
+		return -EBADF;
+	fill_conn(stack, conn, ret_info);
+	return 0;
+}
+
+/* The next record of a kind from a slot on, as info; returns its slot, or POOL_NONE. Kinds in the order of a walk. */
+enum { WALK_LISTENERS, WALK_CONNS, WALK_HALF_OPENS, WALK_TIME_WAITS, WALK_KINDS };
+
+static uint32_t next_of_kind(const struct stack *stack, unsigned kind, uint32_t from, struct stack_conn_info *info)
+{
+	const struct listener *listener;
+	const struct half_open *half;
+	const struct time_wait *tw;
+	const struct conn *conn;
+
+	switch (kind) {
+	case WALK_LISTENERS:
+		listener = pool_next_live(&stack->listeners, from);
+		if (!listener)
+			return POOL_NONE;
+		fill_listener(stack, listener, info);
+		return listener->head.slot;
+	case WALK_CONNS:
+		for (; (conn = pool_next_live(&stack->conns, from)); from = conn->node.head.slot + 1) {
+			if ((conn->flags & CONN_DEAD) || conn->state == TCPS_CLOSED)
+				continue;
+			fill_conn(stack, conn, info);
+			return conn->node.head.slot;
+		}
+		return POOL_NONE;
+	case WALK_HALF_OPENS:
+		half = pool_next_live(&stack->half_opens, from);
+		if (!half)
+			return POOL_NONE;
+		fill_half_open(stack, half, info);
+		return half->node.head.slot;
+	default:
+		tw = pool_next_live(&stack->time_waits, from);
+		if (!tw)
+			return POOL_NONE;
+		fill_time_wait(stack, tw, info);
+		return tw->node.head.slot;
+	}
+}
+
+size_t stack_walk(const struct stack *stack, uint64_t *cursor, struct stack_conn_info *ret_infos, size_t count)
+{
+	unsigned kind = (unsigned)(*cursor >> 32);
+	uint32_t slot = (uint32_t)*cursor;
+	size_t n = 0;
+
+	while (n < count && kind < WALK_KINDS) {
+		uint32_t found = next_of_kind(stack, kind, slot, &ret_infos[n]);
+
+		if (found == POOL_NONE) {
+			kind++;
+			slot = 0;
+		} else {
+			slot = found + 1;
+			n++;
+		}
+	}
+	*cursor = kind < WALK_KINDS ? (uint64_t)kind << 32 | slot : UINT64_MAX;
+	return n;
+}
+
+int stack_find(const struct stack *stack, uint64_t id, struct stack_conn_info *ret_info)
+{
+	struct stack_conn_info info;
+
+	for (unsigned kind = WALK_CONNS; kind < WALK_KINDS; kind++) {
+		uint32_t slot = 0;
+
+		while ((slot = next_of_kind(stack, kind, slot, &info)) != POOL_NONE) {
+			if (info.id == id) {
+				*ret_info = info;
+				return 0;
+			}
+			slot++;
+		}
+	}
+	return -ENOENT;
+}
+
+const struct stack_counters *stack_get_counters(const struct stack *stack)
+{
+	return &stack->counters;
+}
+
+void stack_get_gauges(const struct stack *stack, struct stack_gauges *ret_gauges)
+{
+	*ret_gauges = (struct stack_gauges){
+		.connections = stack->conns.used,
+		.half_open = stack->half_opens.used,
+		.time_wait = stack->time_waits.used,
+		.neighbours = stack->neighbours.used,
+		.connections_max = stack->config.connections_max,
+		.half_open_max = stack->config.half_open_max,
+		.time_wait_max = stack->config.time_wait_max,
+		.buffer_bytes = (uint64_t)stack->blocks.used * BLOCK_BYTES,
+		.buffer_bytes_max = stack->config.buffers_max_bytes,
+		.memory_bytes = stack->memory_bytes,
+		.journal_reserved = stack->journal_reserved,
+	};
+	memcpy(ret_gauges->in_state, stack->in_state, sizeof(ret_gauges->in_state));
+	if (stack->config.journal)
+		ret_gauges->journal_room = journal_room(stack->config.journal);
+}
+
+static const char *const verdict_names[STACK_VERDICT_COUNT] = {
+#define VERDICT_NAME(name, meaning) [VERDICT_##name] = #name,
+	STACK_VERDICTS(VERDICT_NAME)
+#undef VERDICT_NAME
+};
+
+static const char *const verdict_meanings[STACK_VERDICT_COUNT] = {
+#define VERDICT_MEANING(name, meaning) [VERDICT_##name] = meaning,
+	STACK_VERDICTS(VERDICT_MEANING)
+#undef VERDICT_MEANING
+};
+
+const char *stack_verdict_name(unsigned verdict)
+{
+	return verdict < STACK_VERDICT_COUNT ? verdict_names[verdict] : "?";
+}
+
+const char *stack_verdict_meaning(unsigned verdict)
+{
+	return verdict < STACK_VERDICT_COUNT ? verdict_meanings[verdict] : "?";
+}

@@ -1,0 +1,410 @@
+/* What a connection sends next, and the segment for it. plan() alone decides; everything that may change its answer
+ * calls conn_want_output, and what it waits for otherwise has a timer (output_restart_timer). */
+#include "core/tcp/engine.h"
+#include "core/wire/bytes.h"
+#include "core/wire/checksum.h"
+
+enum plan_kind { PLAN_NOTHING, PLAN_SYN, PLAN_RETRANSMIT, PLAN_DATA, PLAN_PROBE, PLAN_ACK };
+
+struct plan {
+	enum plan_kind kind;
+	seq_t seq;
+	uint32_t length; /* of payload */
+	bool fin;        /* a FIN follows the payload */
+	struct sent *entry;
+};
+
+static uint32_t outstanding(const struct conn *conn)
+{
+	return (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una);
+}
+
+/* Largest payload of one frame. */
+static uint32_t frame_payload_max(const struct stack *stack, const struct conn *conn)
+{
+	uint32_t most = stack->config.gso_bytes_max;
+
+	if (conn->burst_max > 0 && conn->burst_max < most)
+		most = conn->burst_max;
+	if (most < 2u * conn->mss)
+		return conn->mss;
+	return most - most % conn->mss;
+}
+
+/* Bytes of the peer's window that lie beyond `at`. */
+static uint32_t window_beyond(const struct conn *conn, seq_t at)
+{
+	int32_t room = seq_diff(seq_add(conn->snd_una, conn->snd_wnd), at);
+
+	return room > 0 ? (uint32_t)room : 0;
+}
+
+static bool plan_retransmit(const struct stack *stack, struct conn *conn, struct plan *plan)
+{
+	struct sent *entry = sent_next_lost(&conn->tx->sent);
+	uint32_t pipe, room, length, most;
+
+	if (!entry)
+		return false;
+	pipe = congestion_pipe(conn);
+	room = conn->cwnd > pipe ? conn->cwnd - pipe : 0;
+	if (conn->flags & CONN_FAST_RETRANSMIT)
+		room = room > conn->mss ? room : conn->mss;
+	length = (uint32_t)seq_diff(entry->end, entry->start);
+	if (room < conn->mss && room < length)
+		return false;
+	most = frame_payload_max(stack, conn);
+	if (length > most)
+		length = most;
+	if (length > room)
+		length = room < conn->mss ? conn->mss : room - room % conn->mss;
+	/* What lies beyond a shrunk window waits (RFC 9293 SHLD-15, SHLD-16). */
+	if (length > window_beyond(conn, entry->start))
+		length = window_beyond(conn, entry->start);
+	if (length == 0)
+		return false;
+	*plan = (struct plan){ .kind = PLAN_RETRANSMIT, .seq = entry->start, .length = length, .entry = entry };
+	/* The last octet of the entry may be the FIN. */
+	if ((conn->flags & CONN_FIN_SENT) && seq_gt(seq_add(plan->seq, plan->length), conn->snd_end)) {
+		plan->fin = true;
+		plan->length--;
+	}
+	return true;
+}
+
+/* Nagle's algorithm in Minshall's form: a partial segment waits while an earlier partial one is unacknowledged. */
+static bool nagle_holds(const struct conn *conn)
+{
+	return !(conn->flags & (CONN_NODELAY | CONN_FIN_QUEUED | CONN_FORCE)) && conn->tx->has_small &&
+	       seq_gt(conn->tx->small_end, conn->snd_una);
+}
+
+/* How many of the `queued` bytes may go out in one frame now (RFC 9293 3.8.6.2.1, sender's silly-window avoidance).
+ */
+static uint32_t sendable(const struct stack *stack, struct conn *conn, uint32_t queued)
+{
+	uint32_t pipe = congestion_pipe(conn);
+	uint32_t cwnd_room = conn->cwnd > pipe ? conn->cwnd - pipe : 0;
+	uint32_t window_room = window_beyond(conn, conn->snd_nxt);
+	uint32_t most = frame_payload_max(stack, conn);
+	uint32_t length = queued;
+
+	if (length > cwnd_room) {
+		conn->flags |= CONN_CWND_LIMITED;
+		if (cwnd_room < conn->mss)
+			return 0;
+		length = cwnd_room - cwnd_room % conn->mss;
+	}
+	if (length > most)
+		length = most;
+	if (length > window_room) {
+		length = window_room;
+		if (length >= conn->mss)
+			return length - length % conn->mss;
+		if (length > 0 && (length >= conn->max_snd_wnd / 2 || (conn->flags & CONN_FORCE)))
+			return length;
+		return 0;
+	}
+	if (length % conn->mss != 0 && length == queued && nagle_holds(conn))
+		length -= length % conn->mss;
+	return length;
+}
+
+static bool may_send_data(const struct conn *conn)
+{
+	return conn->state == TCPS_ESTABLISHED || conn->state == TCPS_CLOSE_WAIT || conn->state == TCPS_FIN_WAIT_1 ||
+	       conn->state == TCPS_CLOSING || conn->state == TCPS_LAST_ACK;
+}
+
+static bool plan_data(struct stack *stack, struct conn *conn, struct plan *plan)
+{
+	uint32_t queued = seq_gt(conn->snd_end, conn->snd_nxt) ? (uint32_t)seq_diff(conn->snd_end, conn->snd_nxt) : 0;
+	bool fin_waits = (conn->flags & CONN_FIN_QUEUED) && !(conn->flags & CONN_FIN_SENT);
+	uint32_t length = 0;
+
+	if (!may_send_data(conn) || (queued == 0 && !fin_waits))
+		return false;
+	if (queued > 0) {
+		if (conn->pace_due.ns != INT64_MAX && instant_before(stack->now, conn->pace_due))
+			return false;
+		if (outstanding(conn) == 0 && instant_sub(stack->now, conn->last_snd).ns > conn->rtt.rto.ns &&
+		    conn->bytes_acked > 0)
+			congestion_event(stack, conn, TAPSTACK_CC_IDLE_RESTART);
+		length = sendable(stack, conn, queued);
+		if (length == 0)
+			return false;
+	}
+	*plan = (struct plan){ .kind = PLAN_DATA, .seq = conn->snd_nxt, .length = length };
+	plan->fin = fin_waits && length == queued && (window_beyond(conn, conn->snd_nxt) > length || length > 0);
+	return length > 0 || plan->fin;
+}
+
+/* One octet into a closed window (RFC 9293 3.8.6.1): the first unacknowledged, or the next new one, or the FIN. */
+static bool plan_probe(struct conn *conn, struct plan *plan)
+{
+	conn->flags &= ~(uint32_t)CONN_PROBE;
+	if (!conn->tx)
+		return false;
+	if (conn->tx->sent.first) {
+		*plan = (struct plan){ .kind = PLAN_PROBE, .seq = conn->snd_una, .length = 1 };
+		if ((conn->flags & CONN_FIN_SENT) && seq_eq(conn->snd_una, conn->snd_end)) {
+			plan->length = 0;
+			plan->fin = true;
+		}
+		return true;
+	}
+	if (seq_gt(conn->snd_end, conn->snd_nxt))
+		*plan = (struct plan){ .kind = PLAN_DATA, .seq = conn->snd_nxt, .length = 1 };
+	else if ((conn->flags & CONN_FIN_QUEUED) && !(conn->flags & CONN_FIN_SENT))
+		*plan = (struct plan){ .kind = PLAN_DATA, .seq = conn->snd_nxt, .fin = true };
+	else
+		return false;
+	return true;
+}
+
+static void plan_next(struct stack *stack, struct conn *conn, struct plan *plan)
+{
+	bool holes = conn->rx && conn->rx->holes;
+
+	*plan = (struct plan){ .kind = PLAN_NOTHING };
+	if (conn->state == TCPS_SYN_SENT || conn->state == TCPS_SYN_RECEIVED) {
+		if (conn->flags & CONN_SEND_SYN)
+			*plan = (struct plan){ .kind = PLAN_SYN, .seq = conn->iss };
+		return;
+	}
+	if (conn->state < TCPS_ESTABLISHED)
+		return;
+	/* SACK blocks need the room that payload takes: they go out first, in a segment of their own. */
+	if (!(holes && (conn->flags & CONN_ACK_NOW))) {
+		if ((conn->flags & CONN_PROBE) && plan_probe(conn, plan))
+			return;
+		if (conn->tx && plan_retransmit(stack, conn, plan))
+			return;
+		if (plan_data(stack, conn, plan))
+			return;
+	}
+	if (conn->flags & CONN_ACK_NOW)
+		*plan = (struct plan){ .kind = PLAN_ACK, .seq = conn->snd_nxt };
+}
+
+/* ---- the segment --------------------------------------------------------------------------------------------- */
+
+static void fill_sack_blocks(const struct conn *conn, struct tcp_options *options)
+{
+	const struct ranges *holes = conn->rx ? conn->rx->holes : NULL;
+
+	if (!holes || !conn->agreed.sack)
+		return;
+	/* RFC 2018 section 4: the block with the latest arrival first. */
+	for (uint32_t i = 0; i < holes->count && options->sack_count < TCP_SACK_BLOCKS_MAX; i++) {
+		uint32_t index = (holes->newest + i) % holes->count;
+
+		options->sack[options->sack_count++] =
+		        (struct tcp_sack_block){ holes->range[index].start, holes->range[index].end };
+	}
+}
+
+static uint16_t advertise(struct stack *stack, struct conn *conn)
+{
+	uint32_t window = (uint32_t)seq_diff(receive_window_edge(stack, conn), conn->rcv_nxt);
+	uint32_t unit = 1u << conn->agreed.rcv_wscale;
+	uint32_t field = (window + unit - 1) / unit; /* rounded up: the edge must not move back by rounding */
+
+	if (field > UINT16_MAX)
+		field = UINT16_MAX;
+	conn->rcv_adv = seq_add(conn->rcv_nxt, field * unit);
+	return (uint16_t)field;
+}
+
+static void fill_syn(struct stack *stack, struct conn *conn, struct tcp_segment *seg)
+{
+	const struct stack_tcp_config *tcp = &stack->config.tcp;
+	bool answer = conn->state == TCPS_SYN_RECEIVED;
+	uint32_t mss = stack->config.mtu_bytes - IPV4_HEADER_BYTES - TCP_HEADER_BYTES;
+
+	seg->flags = answer ? TCP_SYN | TCP_ACK : TCP_SYN;
+	seg->window = (uint16_t)(conn->rcvbuf > UINT16_MAX ? UINT16_MAX : conn->rcvbuf);
+	seg->options.has_mss = true;
+	seg->options.mss = (uint16_t)(tcp->mss_max_bytes && mss > tcp->mss_max_bytes ? tcp->mss_max_bytes : mss);
+	seg->options.sack_permitted = answer ? conn->agreed.sack : tcp->sack;
+	seg->options.has_wscale = answer ? conn->agreed.window_scaling : tcp->window_scaling;
+	seg->options.wscale = conn->agreed.rcv_wscale;
+	seg->options.has_timestamps = answer ? conn->agreed.timestamps : tcp->timestamps;
+}
+
+static void fill_segment(struct stack *stack, struct conn *conn, const struct plan *plan, struct tcp_segment *seg)
+{
+	*seg = (struct tcp_segment){
+		.source_port = conn->node.flow.local_port,
+		.destination_port = conn->node.flow.remote_port,
+		.seq = plan->seq,
+		.ack = conn->rcv_nxt,
+		.flags = TCP_ACK,
+	};
+	if (plan->kind == PLAN_SYN) {
+		fill_syn(stack, conn, seg);
+		if (!(seg->flags & TCP_ACK))
+			seg->ack = SEQ(0);
+	} else {
+		seg->window = advertise(stack, conn);
+		seg->options.has_timestamps = conn->agreed.timestamps;
+		if (plan->length == 0)
+			fill_sack_blocks(conn, &seg->options);
+		if (plan->length > 0 && seq_eq(seq_add(plan->seq, plan->length), conn->snd_end))
+			seg->flags |= TCP_PSH; /* MUST-61 */
+		if (plan->fin)
+			seg->flags |= TCP_FIN;
+	}
+	if (seg->options.has_timestamps) {
+		seg->options.tsval = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &conn->node.flow);
+		seg->options.tsecr = conn->ts_recent;
+	}
+}
+
+/* Headers and payload become a frame; the checksum is left to the link where it offers to. */
+static void build_frame(struct stack *stack, struct conn *conn, const struct plan *plan, const struct mac_addr *mac,
+                        struct frame_out *frame)
+{
+	struct ethernet_header ethernet = { .destination = *mac,
+		                            .source = stack->config.mac,
+		                            .type = ETHERTYPE_IPV4 };
+	struct ipv4_packet ip = {
+		.source = conn->node.flow.local,
+		.destination = conn->node.flow.remote,
+		.ttl = stack->config.tcp.ttl,
+		.protocol = IP_PROTOCOL_TCP,
+		.dont_fragment = true,
+	};
+	uint8_t *tcp = frame->header + ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES;
+	struct tcp_segment seg;
+	uint32_t tcp_bytes;
+	uint64_t sum;
+	int count = 0;
+
+	fill_segment(stack, conn, plan, &seg);
+	tcp_bytes = (uint32_t)tcp_write(tcp, &seg);
+	ip.payload_bytes = tcp_bytes + plan->length;
+	ethernet_write(frame->header, &ethernet);
+	ipv4_write(frame->header + ETHERNET_HEADER_BYTES, &ip);
+	if (plan->length > 0) {
+		uint32_t got = strip_view(&conn->tx->strip, plan->seq, plan->length, frame->iov + 1,
+		                          FRAME_OUT_IOV_MAX - 1, &count);
+
+		CORE_ASSERT(got == plan->length);
+	}
+	frame->header_bytes = (uint16_t)(ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES + tcp_bytes);
+	frame->iov[0] = (struct iovec){ frame->header, frame->header_bytes };
+	frame->iov_count = (uint32_t)count + 1;
+	frame->length = frame->header_bytes + plan->length;
+	frame->gso_bytes = plan->length > conn->mss ? conn->mss : 0;
+	frame->is_ipv6 = false;
+	frame->checksum_start = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES;
+	sum = checksum_pseudo(&ip.source, &ip.destination, IP_PROTOCOL_TCP, ip.payload_bytes);
+	if (stack->config.checksum_offload) {
+		frame->checksum_offset = 16;
+		store16(tcp + 16, checksum_fold(sum));
+	} else {
+		frame->checksum_offset = 0;
+		sum = checksum_add(sum, tcp, tcp_bytes, 0);
+		sum = checksum_add_iov(sum, frame->iov + 1, count, tcp_bytes);
+		store16(tcp + 16, (uint16_t)~checksum_fold(sum));
+	}
+}
+
+/* ---- what sending changes -------------------------------------------------------------------------------------- */
+
+/* The scoreboard learns of it first: without memory for that nothing may go out. */
+static bool note_in_flight(struct stack *stack, struct conn *conn, const struct plan *plan)
+{
+	struct send_queue *tx;
+	seq_t end;
+
+	switch (plan->kind) {
+	case PLAN_RETRANSMIT:
+		return sent_resend(&conn->tx->sent, &stack->sents, plan->entry, plan->length + (plan->fin ? 1 : 0),
+		                   stack->now);
+	case PLAN_SYN:
+		tx = conn_tx(stack, conn);
+		if (!tx)
+			return false;
+		if (tx->sent.first) { /* again */
+			tx->sent.first->flags |= SENT_EVER_RETRANSMITTED;
+			return true;
+		}
+		conn->snd_nxt = seq_add(conn->iss, 1);
+		return sent_append(&tx->sent, &stack->sents, conn->iss, conn->snd_nxt, stack->now);
+	case PLAN_DATA:
+		tx = conn_tx(stack, conn);
+		end = seq_add(plan->seq, plan->length + (plan->fin ? 1 : 0));
+		if (!tx || !sent_append(&tx->sent, &stack->sents, plan->seq, end, stack->now))
+			return false;
+		if (!seq_gt(conn->snd_nxt, conn->snd_una))
+			conn->progress_at = stack->now;
+		conn->snd_nxt = end;
+		if (plan->length % conn->mss != 0) {
+			tx->small_end = end;
+			tx->has_small = true;
+		}
+		if (plan->fin)
+			conn->flags |= CONN_FIN_SENT;
+		return true;
+	default:
+		return true;
+	}
+}
+
+static void account(struct stack *stack, struct conn *conn, const struct plan *plan)
+{
+	COUNT(stack, segments_out);
+	conn->segs_out++;
+	conn->last_speaker = SPEAKER_LOCAL;
+	conn->flags &= ~(uint32_t)(CONN_ACK_NOW | CONN_ACK_DELAYED | CONN_SEND_SYN | CONN_FORCE);
+	conn->ack_due = INSTANT_NEVER;
+	conn->rcv_unacked = 0;
+	conn->last_ack_sent = conn->rcv_nxt;
+	if (plan->length > 0) {
+		conn->data_segs_out++;
+		conn->last_snd = stack->now;
+	}
+	if (plan->kind == PLAN_RETRANSMIT || plan->kind == PLAN_PROBE ||
+	    (plan->kind == PLAN_SYN && (conn->flags & CONN_SYN_RETRANSMITTED))) {
+		conn->retransmits++;
+		conn->bytes_retransmitted += plan->length;
+		COUNT(stack, retransmitted_segments);
+	}
+	if (plan->kind == PLAN_RETRANSMIT)
+		conn->flags &= ~(uint32_t)CONN_FAST_RETRANSMIT;
+}
+
+bool output_next(struct stack *stack, struct conn *conn, struct frame_out *frame)
+{
+	struct mac_addr mac;
+	struct plan plan;
+
+	plan_next(stack, conn, &plan);
+	if (plan.kind == PLAN_NOTHING) {
+		output_restart_timer(stack, conn);
+		return false;
+	}
+	if (!neighbour_resolve(stack, &conn->node.flow.remote, &mac)) {
+		if (!(conn->flags & CONN_BLOCKED_ON_NEIGHBOUR))
+			stack->blocked_on_neighbour++;
+		conn->flags |= CONN_BLOCKED_ON_NEIGHBOUR;
+		output_restart_timer(stack, conn);
+		return false;
+	}
+	if (!note_in_flight(stack, conn, &plan)) {
+		COUNT(stack, alloc_failures);
+		if (conn->rtx_due.ns == INT64_MAX) /* try again later, whatever there is to send */
+			conn->rtx_due = instant_add(stack->now, conn->rtt.rto);
+		conn_arm(stack, conn);
+		return false;
+	}
+	build_frame(stack, conn, &plan, &mac, frame);
+	account(stack, conn, &plan);
+	if (plan.length > 0 && plan.kind != PLAN_PROBE)
+		congestion_on_sent(stack, conn, plan.length);
+	if (plan.kind != PLAN_ACK)
+		output_restart_timer(stack, conn);
+	return true;
+}

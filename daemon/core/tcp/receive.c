@@ -1,0 +1,241 @@
+/* The receive side: payload read in place while its frame lasts, copied to the connection's own strip when a service
+ * leaves it unread or when it arrives ahead of a hole; and the window that follows from it. */
+#include "core/tcp/engine.h"
+
+uint32_t receive_unread(const struct conn *conn)
+{
+	uint32_t fin = conn->flags & CONN_FIN_RECEIVED ? 1 : 0;
+
+	return conn->rx ? (uint32_t)seq_diff(conn->rcv_nxt, conn->rx->read) - fin : 0;
+}
+
+static bool nothing_in_strip(const struct receive_queue *rx)
+{
+	return !rx->holes && seq_eq(rx->read, rx->settled);
+}
+
+/* Copies to the strip, at its place. */
+static bool write_strip(struct stack *stack, struct receive_queue *rx, seq_t at, const uint8_t *bytes,
+                        uint32_t length)
+{
+	if (strip_write(&rx->strip, &stack->blocks, at, bytes, length) == 0)
+		return true;
+	COUNT(stack, alloc_failures);
+	return false;
+}
+
+bool receive_settle(struct stack *stack, struct conn *conn)
+{
+	struct receive_queue *rx = conn->rx;
+	struct span *span;
+
+	if (!rx)
+		return true;
+	for (span = rx->first_span; span; span = span->next) {
+		if (!write_strip(stack, rx, rx->settled, span->bytes, span->length))
+			break;
+		rx->settled = seq_add(rx->settled, span->length);
+		stack->counters.bytes_copied_in += span->length;
+	}
+	rx->first_span = rx->last_span = NULL;
+	if (!span)
+		return true;
+	/* Not acknowledged yet (the ACK goes out after this), so the peer will send it again. */
+	conn->bytes_received -= (uint32_t)seq_diff(conn->rcv_nxt, rx->settled);
+	conn->rcv_nxt = rx->settled;
+	return false;
+}
+
+static bool add_span(struct stack *stack, struct conn *conn, const uint8_t *bytes, uint32_t length)
+{
+	struct receive_queue *rx = conn->rx;
+	struct span *span;
+
+	if (stack->spans_used == SPANS_PER_TURN)
+		return false;
+	span = &stack->spans[stack->spans_used++];
+	*span = (struct span){ .bytes = bytes, .length = length };
+	if (rx->last_span)
+		rx->last_span->next = span;
+	else
+		rx->first_span = span;
+	rx->last_span = span;
+	if (!(conn->flags & CONN_ON_SETTLE)) {
+		conn->flags |= CONN_ON_SETTLE;
+		rx->settle_next = stack->settle_first;
+		stack->settle_first = conn;
+	}
+	return true;
+}
+
+static void drop_holes(struct stack *stack, struct receive_queue *rx)
+{
+	if (rx->holes)
+		pool_put(&stack->hole_sets, (char *)rx->holes - sizeof(struct pool_head));
+	rx->holes = NULL;
+}
+
+/* What waited beyond the hole that was just filled becomes in-order. */
+static void absorb_holes(struct stack *stack, struct conn *conn)
+{
+	struct receive_queue *rx = conn->rx;
+	seq_t filled = conn->rcv_nxt;
+
+	if (seq_leq(rx->holes->range[0].start, filled))
+		conn->rcv_nxt = seq_max(filled, rx->holes->range[0].end);
+	ranges_remove_before(rx->holes, conn->rcv_nxt);
+	if (rx->holes->count == 0)
+		drop_holes(stack, rx);
+	rx->settled = conn->rcv_nxt;
+	conn->bytes_received += (uint32_t)seq_diff(conn->rcv_nxt, filled);
+}
+
+bool receive_in_order(struct stack *stack, struct conn *conn, const uint8_t *bytes, uint32_t length)
+{
+	struct receive_queue *rx = conn_rx(stack, conn);
+
+	if (!rx)
+		return false;
+	if (rx->holes || !add_span(stack, conn, bytes, length)) {
+		if (!receive_settle(stack, conn) || !write_strip(stack, rx, conn->rcv_nxt, bytes, length))
+			return false;
+		rx->settled = seq_add(conn->rcv_nxt, length);
+		stack->counters.bytes_copied_in += length;
+	}
+	conn->rcv_nxt = seq_add(conn->rcv_nxt, length);
+	conn->bytes_received += length;
+	if (rx->holes)
+		absorb_holes(stack, conn);
+	return true;
+}
+
+bool receive_out_of_order(struct stack *stack, struct conn *conn, seq_t at, const uint8_t *bytes, uint32_t length)
+{
+	struct receive_queue *rx = conn_rx(stack, conn);
+	bool first;
+
+	if (!rx)
+		return false;
+	first = !rx->holes;
+	if (first) {
+		char *record = pool_get(&stack->hole_sets);
+
+		if (!record) {
+			COUNT(stack, alloc_failures);
+			return false;
+		}
+		rx->holes = (struct ranges *)(void *)(record + sizeof(struct pool_head));
+	}
+	/* First the bytes, then the mark: a failed copy must leave no mark, a full set no harm. */
+	if (write_strip(stack, rx, at, bytes, length) && ranges_add(rx->holes, at, seq_add(at, length)))
+		return true;
+	if (first) {
+		drop_holes(stack, rx);
+		if (nothing_in_strip(rx) && !rx->first_span)
+			strip_release(&rx->strip, &stack->blocks, rx->read, true);
+	}
+	return false;
+}
+
+void receive_clear(struct stack *stack, struct conn *conn)
+{
+	struct receive_queue *rx = conn->rx;
+
+	if (!rx)
+		return;
+	drop_holes(stack, rx);
+	strip_clear(&rx->strip, &stack->blocks);
+	rx->first_span = rx->last_span = NULL;
+	rx->read = rx->settled = seq_sub(conn->rcv_nxt, conn->flags & CONN_FIN_RECEIVED ? 1 : 0);
+	if (conn->flags & CONN_ON_SETTLE) /* the list runs through it: stack_settle frees it */
+		return;
+	pool_put(&stack->receive_queues, rx);
+	conn->rx = NULL;
+}
+
+static bool under_pressure(const struct stack *stack)
+{
+	return stack->blocks.used > stack->blocks.limit - stack->blocks.limit / 8;
+}
+
+seq_t receive_window_edge(struct stack *stack, struct conn *conn)
+{
+	uint32_t unread = receive_unread(conn);
+	uint32_t room = conn->rcvbuf > unread ? conn->rcvbuf - unread : 0;
+	uint32_t window_max = (uint32_t)UINT16_MAX << conn->agreed.rcv_wscale;
+	uint32_t worth = conn->rcvbuf / 2 < conn->mss ? conn->rcvbuf / 2 : conn->mss;
+	seq_t edge;
+
+	if (under_pressure(stack) && room > BLOCK_BYTES)
+		room = BLOCK_BYTES;
+	if (room > window_max)
+		room = window_max;
+	edge = seq_add(conn->rcv_nxt, room);
+	/* Receiver's silly-window avoidance (RFC 9293 3.8.6.2.2): open it by a worthwhile step or not at all. */
+	if (seq_lt(edge, seq_add(conn->rcv_adv, worth)))
+		edge = conn->rcv_adv;
+	return seq_lt(edge, conn->rcv_nxt) ? conn->rcv_nxt : edge;
+}
+
+/* Dynamic right-sizing: a window of twice what the service reads in a round trip never holds the sender back. */
+static void autotune(struct stack *stack, struct conn *conn, seq_t read)
+{
+	struct duration period = duration_max(conn->rtt.srtt, DURATION_MS(1));
+	uint32_t limit = stack->config.tcp.rcvbuf_max_bytes;
+	uint32_t consumed;
+
+	if (instant_sub(stack->now, conn->autotune_at).ns < period.ns)
+		return;
+	consumed = (uint32_t)seq_diff(read, conn->autotune_seq);
+	conn->autotune_seq = read;
+	conn->autotune_at = stack->now;
+	if (consumed > conn->rcvbuf / 2 && conn->rcvbuf < limit && !under_pressure(stack))
+		conn->rcvbuf = consumed > limit / 2 ? limit : 2 * consumed;
+}
+
+/* Takes `length` bytes off the front of the spans; the strip holds nothing before them. */
+static void consume_spans(struct receive_queue *rx, uint32_t length)
+{
+	while (length > 0) {
+		struct span *span = rx->first_span;
+
+		if (length < span->length) {
+			span->bytes += length;
+			span->length -= length;
+			return;
+		}
+		length -= span->length;
+		rx->first_span = span->next;
+		if (!rx->first_span)
+			rx->last_span = NULL;
+	}
+}
+
+void receive_consumed(struct stack *stack, struct conn *conn, uint32_t length)
+{
+	struct receive_queue *rx = conn->rx;
+	uint32_t in_strip = (uint32_t)seq_diff(rx->settled, rx->read);
+	int32_t window, growth;
+
+	rx->read = seq_add(rx->read, length);
+	if (length >= in_strip) {
+		rx->settled = rx->read;
+		consume_spans(rx, length - in_strip);
+	}
+	if (rx->strip.blocks > 0)
+		strip_release(&rx->strip, &stack->blocks, rx->read, nothing_in_strip(rx));
+	else
+		strip_init(&rx->strip, rx->read);
+	autotune(stack, conn, rx->read);
+	if (!(conn->flags & CONN_ON_SETTLE))
+		conn_release_idle_queues(stack, conn);
+	if (conn->flags & CONN_FIN_RECEIVED || conn->state < TCPS_ESTABLISHED)
+		return;
+	/* A window update is worth a segment when the peer may be waiting for it. */
+	window = seq_diff(conn->rcv_adv, conn->rcv_nxt);
+	growth = seq_diff(receive_window_edge(stack, conn), conn->rcv_adv);
+	if (growth > 0 && (window < 2 * conn->mss || growth >= (int32_t)(conn->rcvbuf / 4))) {
+		conn->flags |= CONN_ACK_NOW;
+		conn_want_output(stack, conn);
+	}
+}

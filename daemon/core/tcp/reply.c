@@ -1,0 +1,101 @@
+/* Segments outside any connection, or on behalf of one that keeps no send queue: RST, SYN-ACK, challenge ACK, ACK
+ * from TIME-WAIT. They go through the queue of raw frames. */
+#include "core/tcp/engine.h"
+#include "core/wire/bytes.h"
+#include "core/wire/checksum.h"
+
+uint32_t tcp_clock_ms(const struct stack *stack)
+{
+	return (uint32_t)(stack->now.ns / 1000000);
+}
+
+void reply_segment(struct stack *stack, const struct flow *flow, const struct tcp_segment *segment)
+{
+	struct raw_frame *frame = raw_slot(stack);
+	struct tcp_segment seg = *segment;
+	struct ipv4_packet ip = {
+		.source = flow->local,
+		.destination = flow->remote,
+		.ttl = stack->config.tcp.ttl,
+		.protocol = IP_PROTOCOL_TCP,
+		.dont_fragment = true,
+	};
+	struct ethernet_header ethernet = { .source = stack->config.mac, .type = ETHERTYPE_IPV4 };
+	uint8_t *tcp;
+	uint64_t sum;
+
+	if (!frame)
+		return;
+	tcp = frame->bytes + ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES;
+	seg.source_port = flow->local_port;
+	seg.destination_port = flow->remote_port;
+	ip.payload_bytes = (uint32_t)tcp_write(tcp, &seg);
+	sum = checksum_pseudo(&flow->local, &flow->remote, IP_PROTOCOL_TCP, ip.payload_bytes);
+	sum = checksum_add(sum, tcp, ip.payload_bytes, 0);
+	store16(tcp + 16, (uint16_t)~checksum_fold(sum));
+	ethernet_write(frame->bytes, &ethernet);
+	ipv4_write(frame->bytes + ETHERNET_HEADER_BYTES, &ip);
+	frame->destination = flow->remote;
+	frame->inline_bytes = frame->length =
+	        (uint16_t)(ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES + ip.payload_bytes);
+	frame->block = NULL;
+	if (seg.flags & TCP_RST)
+		COUNT(stack, resets_sent);
+	COUNT(stack, segments_out);
+	raw_push(stack);
+}
+
+void reply_reset(struct stack *stack, const struct arrival *in)
+{
+	struct tcp_segment rst = { .flags = TCP_RST };
+
+	if (in->seg.flags & TCP_ACK) {
+		rst.seq = in->seg.ack;
+	} else {
+		rst.ack = seq_add(in->seg.seq, tcp_segment_length(&in->seg));
+		rst.flags |= TCP_ACK;
+	}
+	reply_segment(stack, &in->flow, &rst);
+}
+
+static uint16_t window_field(const struct conn *conn)
+{
+	int32_t window = seq_diff(conn->rcv_adv, conn->rcv_nxt);
+
+	return window > 0 ? (uint16_t)((uint32_t)window >> conn->agreed.rcv_wscale) : 0;
+}
+
+void reply_reset_conn(struct stack *stack, const struct conn *conn)
+{
+	struct tcp_segment rst = { .seq = conn->snd_nxt, .ack = conn->rcv_nxt, .flags = TCP_RST | TCP_ACK };
+
+	reply_segment(stack, &conn->node.flow, &rst);
+}
+
+enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn)
+{
+	uint16_t second = (uint16_t)(stack->now.ns / 1000000000);
+	struct tcp_segment ack = {
+		.seq = conn->snd_nxt,
+		.ack = conn->rcv_nxt,
+		.flags = TCP_ACK,
+		.window = window_field(conn),
+	};
+
+	/* Counted per connection: a limit shared by all would tell one peer about another (CVE-2016-5696). */
+	if (conn->challenge_second != second) {
+		conn->challenge_second = second;
+		conn->challenge_count = 0;
+	}
+	if (conn->challenge_count >= stack->config.tcp.challenge_acks_per_s)
+		return VERDICT_CHALLENGE_ACK_LIMITED;
+	conn->challenge_count++;
+	COUNT(stack, challenge_acks);
+	if (conn->agreed.timestamps) {
+		ack.options.has_timestamps = true;
+		ack.options.tsval = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &conn->node.flow);
+		ack.options.tsecr = conn->ts_recent;
+	}
+	reply_segment(stack, &conn->node.flow, &ack);
+	return VERDICT_CHALLENGE_ACK;
+}

@@ -1,0 +1,492 @@
+/* What a service can do with a connection: the calls of RFC 9293 section 3.9.1, on handles. */
+#include "core/tcp/engine.h"
+
+#include <errno.h>
+
+/* ---- opening --------------------------------------------------------------------------------------------------- */
+
+int stack_listen(struct stack *stack, const struct stack_listen_options *options, struct conn_handle *ret_listener)
+{
+	uint32_t *bucket = &stack->listener_bucket[options->port % LISTENER_BUCKETS];
+	struct listener *listener;
+
+	if (options->port == 0 || options->backlog == 0)
+		return -EINVAL;
+	if (!ip_addr_is_any(&options->address) && !ip_is_local(stack, &options->address))
+		return -EADDRNOTAVAIL;
+	for (uint32_t slot = *bucket; slot != POOL_NONE; slot = listener->next_slot) {
+		listener = pool_at(&stack->listeners, slot);
+		if (listener->options.port == options->port &&
+		    ip_addr_equal(&listener->options.address, &options->address))
+			return -EADDRINUSE;
+	}
+	listener = pool_get(&stack->listeners);
+	if (!listener)
+		return -ENOSPC;
+	listener->options = *options;
+	if (!listener->options.congestion)
+		listener->options.congestion = stack->config.congestion_default;
+	listener->next_slot = *bucket;
+	*bucket = listener->head.slot;
+	stack->in_state[TCPS_LISTEN]++;
+	*ret_listener = (struct conn_handle){ pool_handle(listener) };
+	return 0;
+}
+
+/* RST to the peer of a half-open connection, whose record goes. */
+static void refuse_half_open(struct stack *stack, struct half_open *half, enum tcp_cause cause)
+{
+	struct tcp_segment rst = { .seq = seq_add(half->iss, 1),
+		                   .ack = seq_add(half->irs, 1),
+		                   .flags = TCP_RST | TCP_ACK };
+
+	reply_segment(stack, &half->node.flow, &rst);
+	half_open_gone(stack, half, cause);
+	half_open_free(stack, half);
+}
+
+static void remove_listener(struct stack *stack, struct listener *listener, enum tcp_cause cause)
+{
+	uint32_t *slot = &stack->listener_bucket[listener->options.port % LISTENER_BUCKETS];
+	struct half_open *half;
+	struct conn *conn;
+
+	for (uint32_t from = 0; listener->half_open > 0 && (half = pool_next_live(&stack->half_opens, from));
+	     from = half->node.head.slot + 1) {
+		if (half->listener_slot == listener->head.slot)
+			refuse_half_open(stack, half, cause);
+	}
+	for (uint32_t from = 0; listener->accept_queue > 0 && (conn = pool_next_live(&stack->conns, from));
+	     from = conn->node.head.slot + 1) {
+		if (!(conn->flags & CONN_ACCEPT_PENDING) || conn->listener_slot != listener->head.slot)
+			continue;
+		conn->flags |= CONN_ORPHAN; /* nobody has been told of it */
+		conn_reset(stack, conn, cause);
+	}
+	while (*slot != listener->head.slot)
+		slot = &((struct listener *)pool_at(&stack->listeners, *slot))->next_slot;
+	*slot = listener->next_slot;
+	stack->in_state[TCPS_LISTEN]--;
+	pool_put(&stack->listeners, listener);
+}
+
+int stack_unlisten(struct stack *stack, struct conn_handle handle)
+{
+	struct listener *listener = pool_find(&stack->listeners, handle.v);
+
+	if (!listener)
+		return -EBADF;
+	remove_listener(stack, listener, CAUSE_LISTENER_CLOSED);
+	return 0;
+}
+
+/* The flow of an active open, complete with source address and port. */
+static int choose_flow(struct stack *stack, const struct stack_connect_options *options, struct flow *ret_flow)
+{
+	struct flow flow = { .remote = options->remote, .remote_port = options->remote_port };
+	struct ip_addr next_hop;
+	enum record_kind kind;
+
+	if (!ip_is_unicast(stack, &options->remote) || ip_is_local(stack, &options->remote) ||
+	    !ip_route(stack, &options->remote, &flow.local, &next_hop))
+		return -ENETUNREACH; /* MUST-46 among others */
+	if (options->remote_port == 0)
+		return -EINVAL;
+	if (!ip_addr_is_any(&options->local)) {
+		if (!ip_is_local(stack, &options->local))
+			return -EADDRNOTAVAIL;
+		flow.local = options->local;
+	}
+	flow.local_port = options->local_port;
+	if (flow.local_port == 0) {
+		if (secrets_port(stack, &flow) == 0)
+			return -EADDRINUSE;
+	} else if (demux_find(stack, &flow, &kind)) {
+		return -EADDRINUSE;
+	}
+	*ret_flow = flow;
+	return 0;
+}
+
+int stack_connect(struct stack *stack, const struct stack_connect_options *options, struct conn_handle *ret_conn)
+{
+	const struct stack_congestion *congestion =
+	        options->congestion ? options->congestion : stack->config.congestion_default;
+	struct conn *conn;
+	struct flow flow;
+	int error = choose_flow(stack, options, &flow);
+
+	if (error < 0)
+		return error;
+	if (!journal_admits(stack, TCPS_SYN_SENT) || stack->conns.used >= stack->conns.limit)
+		return -ENOBUFS;
+	conn = conn_new(stack, &flow, congestion);
+	if (!conn)
+		return -ENOMEM;
+	conn->id = stack->next_id;
+	stack->next_id += stack->config.connection_id_step;
+	conn->user = options->user;
+	conn->service = options->service;
+	conn->flags |= CONN_ACTIVE | CONN_SEND_SYN | (options->nodelay ? CONN_NODELAY : 0);
+	conn->iss = conn->snd_una = conn->snd_nxt = secrets_isn(stack, &flow);
+	conn->snd_end = conn->recover = conn->round_end = seq_add(conn->iss, 1);
+	conn->mss = 536; /* until the peer has said more */
+	while (stack->config.tcp.window_scaling &&
+	       stack->config.tcp.rcvbuf_max_bytes >> conn->agreed.rcv_wscale > UINT16_MAX &&
+	       conn->agreed.rcv_wscale < TCP_WSCALE_MAX)
+		conn->agreed.rcv_wscale++;
+	demux_insert(stack, &conn->node, RECORD_CONN);
+	conn->flags &= ~(uint32_t)CONN_NOT_HASHED;
+	connection_set_state(stack, conn, TCPS_SYN_SENT, CAUSE_LOCAL_CONNECT);
+	conn_want_output(stack, conn);
+	*ret_conn = (struct conn_handle){ pool_handle(conn) };
+	return 0;
+}
+
+/* ---- readiness ---------------------------------------------------------------------------------------------------
+ */
+
+bool stack_next_ready(struct stack *stack, struct stack_ready *ret_ready)
+{
+	struct conn *conn;
+
+	while ((conn = stack->ready_first)) {
+		stack->ready_first = conn->ready_next;
+		if (!stack->ready_first)
+			stack->ready_last = NULL;
+		if (conn->flags & (CONN_DEAD | CONN_ORPHAN)) {
+			conn_left_list(stack, conn, CONN_ON_READY);
+			continue;
+		}
+		conn->flags &= ~(uint32_t)CONN_ON_READY;
+		if (conn->flags & CONN_ACCEPT_PENDING) {
+			((struct listener *)pool_at(&stack->listeners, conn->listener_slot))->accept_queue--;
+			conn->flags &= ~(uint32_t)CONN_ACCEPT_PENDING;
+		}
+		*ret_ready = (struct stack_ready){
+			.conn = { pool_handle(conn) },
+			.user = conn->user,
+			.service = conn->service,
+			.cause = conn->cause,
+			.flags = conn->ready,
+		};
+		conn->ready = 0;
+		return true;
+	}
+	return false;
+}
+
+int stack_set_user(struct stack *stack, struct conn_handle handle, uint64_t user)
+{
+	struct conn *conn = conn_find(stack, handle);
+
+	if (!conn)
+		return -EBADF;
+	conn->user = user;
+	return 0;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------
+ */
+
+ssize_t stack_peek(struct stack *stack, struct conn_handle handle, struct iovec *iov, int iov_max, int *ret_count)
+{
+	struct conn *conn = conn_find(stack, handle);
+	const struct receive_queue *rx;
+	size_t bytes = 0;
+	int count = 0;
+
+	if (!conn)
+		return -EBADF;
+	rx = conn->rx;
+	if (rx && seq_lt(rx->read, rx->settled))
+		bytes = strip_view(&rx->strip, rx->read, (uint32_t)seq_diff(rx->settled, rx->read), iov, iov_max,
+		                   &count);
+	if (rx && bytes == (uint32_t)seq_diff(rx->settled, rx->read)) {
+		for (const struct span *span = rx->first_span; span && count < iov_max; span = span->next) {
+			iov[count++] = (struct iovec){ (void *)(uintptr_t)span->bytes, span->length };
+			bytes += span->length;
+		}
+	}
+	*ret_count = count;
+	return (ssize_t)bytes;
+}
+
+int stack_consume(struct stack *stack, struct conn_handle handle, size_t length)
+{
+	struct conn *conn = conn_find(stack, handle);
+
+	if (!conn)
+		return -EBADF;
+	if (length == 0)
+		return 0;
+	CORE_ASSERT(length <= receive_unread(conn));
+	receive_consumed(stack, conn, (uint32_t)length);
+	return 0;
+}
+
+bool stack_at_eof(const struct stack *stack, struct conn_handle handle)
+{
+	const struct conn *conn = conn_find(stack, handle);
+
+	return conn && (conn->flags & CONN_FIN_RECEIVED) && receive_unread(conn) == 0;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------------
+ */
+
+static uint32_t queued_bytes(const struct conn *conn)
+{
+	seq_t start = seq_max(conn->snd_una, seq_add(conn->iss, 1));
+
+	return seq_gt(conn->snd_end, start) ? (uint32_t)seq_diff(conn->snd_end, start) : 0;
+}
+
+/* Send-buffer auto-tuning: twice the congestion window keeps the path full while one window waits for its ACKs. */
+static void tune_sndbuf(const struct stack *stack, struct conn *conn)
+{
+	uint64_t wanted = 2ull * conn->cwnd;
+
+	if (wanted > stack->config.tcp.sndbuf_max_bytes)
+		wanted = stack->config.tcp.sndbuf_max_bytes;
+	if (wanted > conn->sndbuf && stack->blocks.used < stack->blocks.limit - stack->blocks.limit / 4)
+		conn->sndbuf = (uint32_t)wanted;
+}
+
+void send_tell_space(struct stack *stack, struct conn *conn)
+{
+	if (!(conn->flags & CONN_WANTS_SPACE))
+		return;
+	tune_sndbuf(stack, conn);
+	if (queued_bytes(conn) > conn->sndbuf - conn->sndbuf / 3)
+		return;
+	conn->flags &= ~(uint32_t)CONN_WANTS_SPACE;
+	conn_tell(stack, conn, READY_WRITABLE);
+}
+
+ssize_t stack_space(struct stack *stack, struct conn_handle handle, size_t wanted, struct iovec *iov, int iov_max,
+                    int *ret_count)
+{
+	struct conn *conn = conn_find(stack, handle);
+	uint32_t queued, room, got = 0;
+	struct send_queue *tx;
+
+	*ret_count = 0;
+	if (!conn)
+		return -EBADF;
+	if (conn->state == TCPS_CLOSED)
+		return -ECONNRESET;
+	if (conn->flags & CONN_SHUTDOWN)
+		return -EPIPE;
+	tune_sndbuf(stack, conn);
+	queued = queued_bytes(conn);
+	room = conn->sndbuf > queued ? conn->sndbuf - queued : 0;
+	if (room > wanted)
+		room = (uint32_t)wanted;
+	tx = room > 0 ? conn_tx(stack, conn) : NULL;
+	if (tx)
+		got = strip_space(&tx->strip, &stack->blocks, conn->snd_end, room, iov, iov_max, ret_count);
+	if (got < wanted)
+		conn->flags |= CONN_WANTS_SPACE;
+	if (got == 0 && queued == 0) { /* out of memory, and no ACK will ever come to say that there is room */
+		conn->pace_due = instant_add(stack->now, DURATION_MS(10));
+		conn_arm(stack, conn);
+	}
+	return got;
+}
+
+int stack_commit(struct stack *stack, struct conn_handle handle, size_t length, bool more)
+{
+	struct conn *conn = conn_find(stack, handle);
+
+	(void)more; /* frames are pulled at the end of the turn: all of it is together by then */
+	if (!conn)
+		return -EBADF;
+	if (conn->state == TCPS_CLOSED)
+		return -ECONNRESET;
+	conn->snd_end = seq_add(conn->snd_end, (uint32_t)length);
+	conn_want_output(stack, conn);
+	return 0;
+}
+
+ssize_t stack_send(struct stack *stack, struct conn_handle handle, const void *bytes, size_t length)
+{
+	const uint8_t *from = bytes;
+	struct iovec iov[8];
+	size_t done = 0;
+	int count;
+
+	do {
+		ssize_t room = stack_space(stack, handle, length - done, iov, 8, &count);
+		size_t filled = 0;
+
+		if (room < 0)
+			return room;
+		if (room == 0)
+			break;
+		for (int i = 0; i < count; i++) {
+			memcpy(iov[i].iov_base, from + done + filled, iov[i].iov_len);
+			filled += iov[i].iov_len;
+		}
+		stack_commit(stack, handle, filled, false);
+		done += filled;
+	} while (done < length);
+	return (ssize_t)done;
+}
+
+/* ---- closing ------------------------------------------------------------------------------------------------------
+ */
+
+void conn_shutdown(struct stack *stack, struct conn *conn, enum tcp_cause cause)
+{
+	if (conn->flags & CONN_SHUTDOWN)
+		return;
+	conn->flags |= CONN_SHUTDOWN | CONN_FIN_QUEUED;
+	conn_want_output(stack, conn);
+	if (conn->state == TCPS_ESTABLISHED)
+		connection_set_state(stack, conn, TCPS_FIN_WAIT_1, cause);
+	else if (conn->state == TCPS_CLOSE_WAIT)
+		connection_set_state(stack, conn, TCPS_LAST_ACK, cause);
+}
+
+int stack_shutdown(struct stack *stack, struct conn_handle handle)
+{
+	struct conn *conn = conn_find(stack, handle);
+
+	if (!conn)
+		return -EBADF;
+	if (conn->state != TCPS_CLOSED)
+		conn_shutdown(stack, conn, CAUSE_LOCAL_CLOSE);
+	return 0;
+}
+
+static void close_orphan(struct stack *stack, struct conn *conn)
+{
+	switch (conn->state) {
+	case TCPS_CLOSED:
+		conn_free(stack, conn);
+		return;
+	case TCPS_SYN_SENT: /* RFC 9293 3.9.1.4: nothing to finish */
+		conn_end(stack, conn, CAUSE_LOCAL_CLOSE);
+		return;
+	case TCPS_TIME_WAIT:
+		conn_compact_time_wait(stack, conn);
+		return;
+	default:
+		break;
+	}
+	if (receive_unread(conn) > 0 && conn->state != TCPS_CLOSING && conn->state != TCPS_LAST_ACK) {
+		conn_reset(stack, conn, CAUSE_LOCAL_CLOSE_UNREAD);
+		return;
+	}
+	conn_shutdown(stack, conn, CAUSE_LOCAL_CLOSE);
+	receive_clear(stack, conn);
+	timers_orphaned(stack, conn);
+}
+
+int stack_close(struct stack *stack, struct conn_handle handle)
+{
+	struct conn *conn = conn_find(stack, handle);
+
+	if (!conn)
+		return -EBADF;
+	conn->flags |= CONN_ORPHAN;
+	close_orphan(stack, conn);
+	return 0;
+}
+
+int stack_abort(struct stack *stack, struct conn_handle handle)
+{
+	struct conn *conn = conn_find(stack, handle);
+
+	if (!conn)
+		return -EBADF;
+	conn->flags |= CONN_ORPHAN;
+	if (conn->state == TCPS_CLOSED || conn->state == TCPS_TIME_WAIT)
+		close_orphan(stack, conn);
+	else if (conn->state == TCPS_CLOSING || conn->state == TCPS_LAST_ACK) /* RFC 9293 3.9.1.5: both have closed */
+		conn_end(stack, conn, CAUSE_LOCAL_ABORT);
+	else
+		conn_reset(stack, conn, CAUSE_LOCAL_ABORT);
+	return 0;
+}
+
+/* ---- from outside
+ * --------------------------------------------------------------------------------------------------- */
+
+static bool admin_close_compact(struct stack *stack, uint64_t id)
+{
+	struct half_open *half;
+	struct time_wait *tw;
+
+	for (uint32_t from = 0; (half = pool_next_live(&stack->half_opens, from)); from = half->node.head.slot + 1) {
+		if (half->id == id) {
+			refuse_half_open(stack, half, CAUSE_ADMIN_ABORT);
+			return true;
+		}
+	}
+	for (uint32_t from = 0; (tw = pool_next_live(&stack->time_waits, from)); from = tw->node.head.slot + 1) {
+		if (tw->id == id) {
+			time_wait_gone(stack, tw, CAUSE_ADMIN_CLOSE);
+			time_wait_free(stack, tw);
+			return true;
+		}
+	}
+	return false;
+}
+
+int stack_admin_close(struct stack *stack, uint64_t id, bool abort)
+{
+	struct conn *conn;
+
+	for (uint32_t from = 0; (conn = pool_next_live(&stack->conns, from)); from = conn->node.head.slot + 1) {
+		if (conn->id != id || conn->state == TCPS_CLOSED)
+			continue;
+		if (abort || conn->state == TCPS_SYN_SENT)
+			conn_reset(stack, conn, abort ? CAUSE_ADMIN_ABORT : CAUSE_ADMIN_CLOSE);
+		else
+			conn_shutdown(stack, conn, CAUSE_ADMIN_CLOSE);
+		return 0;
+	}
+	return admin_close_compact(stack, id) ? 0 : -ENOENT;
+}
+
+static bool raw_has_room(const struct stack *stack)
+{
+	return stack->raw.head - stack->raw.tail < RAW_FRAMES - 1;
+}
+
+static size_t stop_connections(struct stack *stack, bool abort)
+{
+	struct conn *conn;
+	size_t alive = 0;
+
+	for (uint32_t from = 0; (conn = pool_next_live(&stack->conns, from)); from = conn->node.head.slot + 1) {
+		if ((conn->flags & CONN_DEAD) || conn->state == TCPS_CLOSED)
+			continue;
+		if (abort && raw_has_room(stack)) {
+			conn_reset(stack, conn, CAUSE_DAEMON_STOP);
+			continue;
+		}
+		if (!abort)
+			conn_shutdown(stack, conn, CAUSE_DAEMON_STOP);
+		alive++;
+	}
+	return alive;
+}
+
+size_t stack_stop(struct stack *stack, bool abort)
+{
+	struct listener *listener;
+	struct time_wait *tw;
+	size_t alive;
+
+	while ((listener = pool_next_live(&stack->listeners, 0)))
+		remove_listener(stack, listener, CAUSE_DAEMON_STOP);
+	alive = stop_connections(stack, abort);
+	while (abort && (tw = pool_next_live(&stack->time_waits, 0))) {
+		time_wait_gone(stack, tw, CAUSE_DAEMON_STOP);
+		time_wait_free(stack, tw);
+	}
+	return alive;
+}

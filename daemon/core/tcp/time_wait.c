@@ -1,0 +1,139 @@
+/* TIME-WAIT (RFC 9293 section 3.6.1) in compact records, kept in order of expiry: 2 MSL is the same for all, so a new
+ * or restarted one goes to the end. */
+#include "core/tcp/engine.h"
+
+static void enqueue(struct stack *stack, struct time_wait *tw)
+{
+	tw->due = instant_add(stack->now, (struct duration){ 2 * stack->config.tcp.msl.ns });
+	tw->newer = POOL_NONE;
+	tw->older = stack->time_wait_newest;
+	if (tw->older != POOL_NONE)
+		((struct time_wait *)pool_at(&stack->time_waits, tw->older))->newer = tw->node.head.slot;
+	else
+		stack->time_wait_oldest = tw->node.head.slot;
+	stack->time_wait_newest = tw->node.head.slot;
+}
+
+static void dequeue(struct stack *stack, struct time_wait *tw)
+{
+	if (tw->older != POOL_NONE)
+		((struct time_wait *)pool_at(&stack->time_waits, tw->older))->newer = tw->newer;
+	else
+		stack->time_wait_oldest = tw->newer;
+	if (tw->newer != POOL_NONE)
+		((struct time_wait *)pool_at(&stack->time_waits, tw->newer))->older = tw->older;
+	else
+		stack->time_wait_newest = tw->older;
+}
+
+static struct time_wait *oldest(struct stack *stack)
+{
+	return stack->time_wait_oldest == POOL_NONE ? NULL : pool_at(&stack->time_waits, stack->time_wait_oldest);
+}
+
+void time_wait_free(struct stack *stack, struct time_wait *tw)
+{
+	dequeue(stack, tw);
+	demux_remove(stack, &tw->node, RECORD_TIME_WAIT);
+	pool_put(&stack->time_waits, tw);
+}
+
+static void send_ack(struct stack *stack, const struct time_wait *tw);
+
+void time_wait_insert(struct stack *stack, const struct conn *conn)
+{
+	struct time_wait *tw = pool_get(&stack->time_waits);
+	uint32_t window;
+
+	if (!tw && (tw = oldest(stack))) {
+		COUNT(stack, time_wait_evicted);
+		time_wait_gone(stack, tw, CAUSE_EVICTED_TIME_WAIT);
+		time_wait_free(stack, tw);
+		tw = pool_get(&stack->time_waits);
+	}
+	CORE_ASSERT(tw); /* stack_new has made room for at least one record */
+	tw->node.flow = conn->node.flow;
+	tw->id = conn->id;
+	tw->snd_nxt = conn->snd_nxt;
+	tw->rcv_nxt = conn->rcv_nxt;
+	tw->ts_recent = conn->ts_recent;
+	tw->timestamps = conn->agreed.timestamps;
+	window = (uint32_t)seq_diff(conn->rcv_adv, conn->rcv_nxt) >> conn->agreed.rcv_wscale;
+	tw->window = (uint16_t)(window > UINT16_MAX ? UINT16_MAX : window);
+	tw->service = conn->service;
+	tw->congestion = conn->congestion->id;
+	tw->index = conn->index;
+	tw->flags = (uint8_t)((conn->flags & CONN_ACTIVE ? JOURNAL_ACTIVE : 0) |
+	                      (conn->flags & CONN_COOKIE ? JOURNAL_COOKIE : 0));
+	enqueue(stack, tw);
+	demux_insert(stack, &tw->node, RECORD_TIME_WAIT);
+	if (conn->flags & (CONN_ACK_NOW | CONN_ACK_DELAYED))
+		send_ack(stack, tw);
+}
+
+void time_wait_timers(struct stack *stack, int *budget)
+{
+	struct time_wait *tw;
+
+	while (*budget > 0 && (tw = oldest(stack)) && instant_reached(tw->due, stack->now)) {
+		time_wait_gone(stack, tw, CAUSE_TIMEOUT_2MSL);
+		time_wait_free(stack, tw);
+		(*budget)--;
+	}
+}
+
+static void send_ack(struct stack *stack, const struct time_wait *tw)
+{
+	struct tcp_segment ack = {
+		.seq = tw->snd_nxt,
+		.ack = tw->rcv_nxt,
+		.flags = TCP_ACK,
+		.window = tw->window,
+	};
+
+	if (tw->timestamps) {
+		ack.options.has_timestamps = true;
+		ack.options.tsval = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &tw->node.flow);
+		ack.options.tsecr = tw->ts_recent;
+	}
+	reply_segment(stack, &tw->node.flow, &ack);
+}
+
+/* RFC 6191 and RFC 9293 MAY-2: may this SYN begin a new incarnation? */
+static bool syn_is_new(const struct time_wait *tw, const struct tcp_segment *seg)
+{
+	if (tw->timestamps && seg->options.has_timestamps) {
+		int32_t newer = (int32_t)(seg->options.tsval - tw->ts_recent);
+
+		return newer > 0 || (newer == 0 && seq_gt(seg->seq, tw->rcv_nxt));
+	}
+	return seq_gt(seg->seq, tw->rcv_nxt);
+}
+
+/* RFC 9293 3.10.7.4 for TIME-WAIT, with RFC 1337: a reset does not end it. */
+enum stack_verdict arrive_time_wait(struct stack *stack, struct time_wait *tw, struct arrival *in)
+{
+	const struct tcp_segment *seg = &in->seg;
+
+	if (seg->flags & TCP_RST)
+		return VERDICT_DROP_RST_SEQ;
+	if ((seg->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && syn_is_new(tw, seg)) {
+		struct listener *listener = demux_listener(stack, &in->flow.local, in->flow.local_port);
+
+		if (listener) {
+			seq_t above = tw->snd_nxt;
+
+			time_wait_gone(stack, tw, CAUSE_RECEIVED_SYN_IN_TIME_WAIT);
+			time_wait_free(stack, tw);
+			return arrive_listen(stack, listener, in, above, true);
+		}
+	}
+	if ((seg->flags & TCP_FIN) && seq_eq(seq_add(seg->seq, tcp_segment_length(seg)), tw->rcv_nxt)) {
+		dequeue(stack, tw);
+		enqueue(stack, tw);
+	} else if (tcp_segment_length(seg) == 0 && seq_eq(seg->seq, tw->rcv_nxt)) {
+		return VERDICT_DUPLICATE; /* a late ACK asks for no answer */
+	}
+	send_ack(stack, tw);
+	return VERDICT_TIME_WAIT_ACK;
+}

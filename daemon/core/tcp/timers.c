@@ -1,0 +1,145 @@
+/* What happens when a connection's time comes: retransmission (RFC 6298), window probes (RFC 9293 3.8.6.1), the
+ * override of silly-window avoidance, delayed ACK, FIN-WAIT-2, 2MSL. */
+#include "core/tcp/engine.h"
+
+static struct duration backed_off(const struct stack *stack, const struct conn *conn)
+{
+	return rtt_backed_off(&conn->rtt, conn->backoff, stack->config.tcp.rto_max);
+}
+
+static void back_off(struct stack *stack, struct conn *conn)
+{
+	if (conn->backoff < 32)
+		conn->backoff++;
+	conn->rtx_due = instant_add(stack->now, backed_off(stack, conn));
+}
+
+void output_restart_timer(struct stack *stack, struct conn *conn)
+{
+	bool in_flight = conn->tx && conn->tx->sent.first;
+	bool waiting = conn->tx && seq_gt(conn->snd_end, conn->snd_nxt);
+	bool fin_waiting = (conn->flags & CONN_FIN_QUEUED) && !(conn->flags & CONN_FIN_SENT);
+
+	if (conn->state < TCPS_ESTABLISHED) {
+		waiting = true; /* for the handshake, even when the SYN could not leave yet */
+	} else if (!in_flight && !waiting && !fin_waiting) {
+		conn->rtx_due = INSTANT_NEVER;
+		conn->flags &= ~(uint32_t)CONN_PERSIST;
+	} else if (conn->snd_wnd == 0 && !(conn->flags & CONN_PERSIST)) {
+		conn->flags |= CONN_PERSIST;
+		conn->backoff = 0;
+		conn->rtx_due = INSTANT_NEVER;
+	}
+	if (conn->rtx_due.ns == INT64_MAX && (in_flight || waiting || fin_waiting))
+		conn->rtx_due = instant_add(stack->now, backed_off(stack, conn));
+	conn_arm(stack, conn);
+}
+
+static void syn_timeout(struct stack *stack, struct conn *conn)
+{
+	if (instant_reached(instant_add(conn->opened, stack->config.tcp.syn_timeout), stack->now)) {
+		conn_reset(stack, conn, CAUSE_TIMEOUT_SYN);
+		return;
+	}
+	back_off(stack, conn);
+	conn->flags |= CONN_SEND_SYN | CONN_SYN_RETRANSMITTED;
+	conn_want_output(stack, conn);
+}
+
+/* The peer's window is closed. As long as it answers, this goes on for ever (MUST-37). */
+static void probe(struct stack *stack, struct conn *conn)
+{
+	if (instant_reached(instant_add(conn->last_rcv, stack->config.tcp.retransmit_timeout), stack->now)) {
+		conn_reset(stack, conn, CAUSE_TIMEOUT_ZERO_WINDOW);
+		return;
+	}
+	back_off(stack, conn);
+	conn->flags |= CONN_PROBE;
+	COUNT(stack, window_probes);
+	conn_want_output(stack, conn);
+}
+
+/* RFC 6298 section 5.4 to 5.6, RFC 5681 section 3.1. */
+static void retransmission_timeout(struct stack *stack, struct conn *conn)
+{
+	struct sent_news news = { 0 };
+
+	if (instant_reached(instant_add(conn->progress_at, stack->config.tcp.retransmit_timeout), stack->now)) {
+		conn_reset(stack, conn, CAUSE_TIMEOUT_RETRANSMIT);
+		return;
+	}
+	COUNT(stack, retransmission_timeouts);
+	back_off(stack, conn);
+	if (conn->ca_state != CA_LOSS || seq_geq(conn->snd_una, conn->recover))
+		congestion_event(stack, conn, TAPSTACK_CC_RTO);
+	else
+		conn->cwnd = conn->mss; /* again: ssthresh stays (RFC 5681 equation 4 is for the first) */
+	conn->ca_state = CA_LOSS;
+	conn->recover = conn->snd_nxt;
+	conn->tx->dupack_bytes = 0;
+	conn->dupacks = 0;
+	sent_mark_all_lost(&conn->tx->sent, &news);
+	conn_want_output(stack, conn);
+}
+
+static void retransmission_timer(struct stack *stack, struct conn *conn)
+{
+	conn->rtx_due = INSTANT_NEVER;
+	if (conn->state == TCPS_SYN_SENT || conn->state == TCPS_SYN_RECEIVED) {
+		syn_timeout(stack, conn);
+	} else if (conn->flags & CONN_PERSIST) {
+		probe(stack, conn);
+	} else if (conn->tx && conn->tx->sent.first) {
+		retransmission_timeout(stack, conn);
+	} else if (conn->tx) {
+		/* Held back by the sender's silly-window avoidance: RFC 9293 3.8.6.2.1, the override. */
+		conn->flags |= CONN_FORCE;
+		conn->rtx_due = instant_add(stack->now, backed_off(stack, conn));
+		conn_want_output(stack, conn);
+	}
+}
+
+static void idle_timer(struct stack *stack, struct conn *conn)
+{
+	conn->idle_due = INSTANT_NEVER;
+	if (conn->state == TCPS_TIME_WAIT)
+		conn_end(stack, conn, CAUSE_TIMEOUT_2MSL);
+	else if (conn->state == TCPS_FIN_WAIT_2)
+		conn_end(stack, conn, CAUSE_TIMEOUT_FIN_WAIT_2);
+}
+
+void timers_orphaned(struct stack *stack, struct conn *conn)
+{
+	if (conn->state != TCPS_FIN_WAIT_2 || !(conn->flags & CONN_ORPHAN))
+		return;
+	conn->idle_due = instant_add(stack->now, stack->config.tcp.fin_wait_2_timeout);
+	conn_arm(stack, conn);
+}
+
+void timers_fire(struct stack *stack, struct conn *conn)
+{
+	uint32_t generation = conn->node.head.generation;
+	bool alive;
+
+	if (instant_reached(conn->ack_due, stack->now)) {
+		conn->ack_due = INSTANT_NEVER;
+		conn->flags |= CONN_ACK_NOW;
+		COUNT(stack, delayed_acks);
+		conn_want_output(stack, conn);
+	}
+	if (instant_reached(conn->pace_due, stack->now)) {
+		conn->pace_due = INSTANT_NEVER;
+		send_tell_space(stack, conn);
+		conn_want_output(stack, conn);
+	}
+	if (instant_reached(conn->rtx_due, stack->now))
+		retransmission_timer(stack, conn);
+	alive = conn->node.head.generation == generation && !(conn->flags & CONN_DEAD) && conn->state != TCPS_CLOSED;
+	if (alive && instant_reached(conn->idle_due, stack->now)) {
+		idle_timer(stack, conn);
+		alive = conn->node.head.generation == generation && !(conn->flags & CONN_DEAD) &&
+		        conn->state != TCPS_CLOSED;
+	}
+	if (alive)
+		conn_arm(stack, conn);
+}
