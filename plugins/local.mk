@@ -1,1 +1,12 @@
-# plugins
+# plugins: one C file, one shared object, one symbol each
+pkglib_LTLIBRARIES += plugins/congestion/cubic.la plugins/logging/jsonl.la
+
+plugins_congestion_cubic_la_SOURCES = plugins/congestion/cubic.c
+plugins_congestion_cubic_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+plugins_congestion_cubic_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)
+plugins_congestion_cubic_la_LIBADD = -lm
+
+plugins_logging_jsonl_la_SOURCES = plugins/logging/jsonl.c
+plugins_logging_jsonl_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(JANSSON_CFLAGS)
+plugins_logging_jsonl_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)
+plugins_logging_jsonl_la_LIBADD = $(JANSSON_LIBS)

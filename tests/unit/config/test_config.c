@@ -71,7 +71,7 @@ static void test_defaults(void **state)
 	assert_string_equal(path, TAPSTACK_STATE_DIRECTORY "/x");
 	assert_int_equal(config_runtime_path(config, "/x", path, sizeof(path)), 0);
 	assert_string_equal(path, "/x");
-	assert_int_equal(config_state_path(config, "x", path, 5), -ENAMETOOLONG);
+	assert_int_equal(config_state_path(config, "x", path, 2), -ENAMETOOLONG);
 	config_free(config);
 	config_free(NULL);
 }

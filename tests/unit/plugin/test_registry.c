@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -427,22 +428,29 @@ static void test_slow_log(void **state)
 	close_log(&log);
 }
 
-/* One that hangs for ever does not keep the daemon from stopping. */
+/* One that hangs for ever does not keep the daemon from stopping. In a process of its own, because memory is left
+ * behind on purpose. */
 static void test_hanging_log(void **state)
 {
 	struct fixture *fixture = *state;
 	struct journal_record one = record(1);
 	struct log_fixture log;
+	pid_t child = fork();
+	int status;
 
+	assert_true(child >= 0);
+	if (child > 0) {
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+		return;
+	}
 	open_log(fixture, true, &log);
 	registry_log_records(log.registry, &one, 1);
 	registry_log_stop(log.registry, DURATION_MS(20));
 	registry_free(log.registry);
-	log.registry = NULL;
 	close(log.gate[1]); /* now it comes back, in memory that is still there */
-	log.gate[1] = open("/dev/null", O_RDONLY);
 	assert_int_equal(next_seen(log.events[0]).id, SEEN_CLOSE);
-	close_log(&log);
+	_exit(0);
 }
 
 static void test_refused_log(void **state)
