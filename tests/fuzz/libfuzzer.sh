@@ -1,0 +1,60 @@
+#!/bin/sh
+# Builds fuzz targets with clang's libFuzzer and the sanitizers, and runs each for a few seconds, led by coverage.
+#
+# usage: libfuzzer.sh [TARGET [libFuzzer option or corpus directory ...]]
+# Without arguments all targets, 100000 inputs each; with a target that one alone, as long as the options say, e.g.
+#   tests/fuzz/libfuzzer.sh fuzz_wire -max_total_time=3600 corpus/
+
+set -eu
+src=${TAPSTACK_SRCDIR:-.}
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+if ! command -v clang >/dev/null; then
+	echo "clang is not installed"
+	exit 77
+fi
+if ! echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }' |
+	clang -fsanitize=fuzzer,address -x c - -o "$folder/probe" 2>"$folder/log"; then
+	cat "$folder/log"
+	echo "clang has no libFuzzer here"
+	exit 77
+fi
+
+compile()
+{
+	clang -std=gnu11 -O1 -g -D_GNU_SOURCE -fno-sanitize-recover=all -I"$src/daemon" -I"$src/include" "$@"
+}
+
+# The core needs nothing but libsodium: its own sources are all there is to compile.
+build_core()
+{
+	find "$src/daemon/core" -name '*.c' >"$folder/sources"
+	while read -r file; do
+		compile -fsanitize=fuzzer-no-link,address,undefined -c "$file" \
+			-o "$folder/core$(printf %s "$file" | tr / _).o"
+	done <"$folder/sources"
+	ar rcs "$folder/libcore.a" "$folder"/*.o
+}
+
+run()
+{
+	target=$1
+	shift
+	compile -fsanitize=fuzzer,address,undefined "$src/tests/fuzz/$target.c" "$folder/libcore.a" -lsodium \
+		-o "$folder/$target"
+	if ! "$folder/$target" -artifact_prefix="./$target-" "$@" 2>"$folder/log"; then
+		cat "$folder/log"
+		exit 1
+	fi
+	echo "$target:" "$(tail -n 1 "$folder/log")"
+}
+
+build_core
+if test $# -gt 0; then
+	run "$@"
+else
+	for file in "$src"/tests/fuzz/fuzz_*.c; do
+		run "$(basename "$file" .c)" -runs=100000 -print_final_stats=0
+	done
+fi
