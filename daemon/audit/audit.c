@@ -279,6 +279,7 @@ int audit_open(const struct audit_options *options, struct audit **ret_audit, ch
 		audit_free(audit);
 		return r;
 	}
+	store_set_patience(audit->store, AUDIT_BUSY_MS);
 	audit->stopped = false;
 	audit->status.run_id = audit->run.id;
 	snprintf(audit->status.database, sizeof(audit->status.database), "%s", audit->database);

@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+#define AUDIT_BUSY_MS 100 /* the recorder's patience with another writer, per attempt */
+
 /* A row that another thread asked for. */
 struct queued {
 	struct queued *next;
@@ -47,6 +49,7 @@ struct audit {
 
 	pthread_mutex_t sinks_lock;
 	struct sink_entry *sinks;
+	bool sinks_fed; /* the recorder's: they have not been told that there is nothing more */
 
 	pthread_mutex_t lock;  /* all below */
 	pthread_cond_t wake;   /* the recorder has something to do at once; CLOCK_MONOTONIC, as the next */

@@ -15,7 +15,6 @@
 #define POLL_NS (20 * INT64_C(1000000))   /* between looks at the rings */
 #define RETRY_NS (100 * INT64_C(1000000)) /* after a transaction that failed */
 #define LOOK_NS (1000 * INT64_C(1000000)) /* between looks whether the database is still in its place */
-#define BUSY_MS 100                       /* patience with another writer, per attempt */
 
 /* What one turn has taken from the queue and the rings. */
 struct turn {
@@ -134,10 +133,19 @@ static void feed_sinks(struct audit *audit, const struct turn *turn)
 					break;
 			entry->sink.records(entry->sink.context, audit->records[from], to - from);
 		}
-		if (!turn->more && entry->sink.idle != NULL)
-			entry->sink.idle(entry->sink.context);
 	}
 	pthread_mutex_unlock(&audit->sinks_lock);
+	audit->sinks_fed = audit->sinks_fed || turn->count > 0;
+}
+
+static void tell_sinks_idle(struct audit *audit)
+{
+	pthread_mutex_lock(&audit->sinks_lock);
+	for (struct sink_entry *entry = audit->sinks; entry != NULL; entry = entry->next)
+		if (entry->sink.idle != NULL)
+			entry->sink.idle(entry->sink.context);
+	pthread_mutex_unlock(&audit->sinks_lock);
+	audit->sinks_fed = false;
 }
 
 static uint64_t thread_cpu_ns(void)
@@ -215,7 +223,7 @@ static void set_unhealthy(struct audit *audit, const char *error)
 static int open_again(struct audit *audit)
 {
 	char error[256];
-	int r = audit_open_store(audit, BUSY_MS, error, sizeof(error));
+	int r = audit_open_store(audit, AUDIT_BUSY_MS, error, sizeof(error));
 
 	if (r < 0) {
 		set_unhealthy(audit, error);
@@ -299,6 +307,8 @@ static int one_turn(struct audit *audit, bool *ret_idle, bool *ret_more)
 	take_queue(audit, &turn);
 	*ret_idle = turn.looked == 0 && turn.first == NULL;
 	*ret_more = turn.more;
+	if (*ret_idle && audit->sinks_fed)
+		tell_sinks_idle(audit);
 	if (*ret_idle && audit->status.healthy) /* only this thread changes it */
 		return 0;
 	r = store_turn(audit, &turn, &counts);

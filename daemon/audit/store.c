@@ -178,6 +178,11 @@ const char *store_error(const struct store *store)
 	return store->error;
 }
 
+void store_set_patience(struct store *store, int busy_ms)
+{
+	sqlite3_busy_timeout(store->db, busy_ms);
+}
+
 void store_checkpoint(struct store *store)
 {
 	sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);

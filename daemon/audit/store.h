@@ -43,6 +43,9 @@ int store_open(const char *path, int busy_ms, struct store **ret_store, char *er
 void store_close(struct store *store, bool fast);
 
 const char *store_error(const struct store *store);
+/* How long to wait for another writer from now on. */
+void store_set_patience(struct store *store, int busy_ms);
+
 /* Writes the WAL back into the database as far as readers allow. */
 void store_checkpoint(struct store *store);
 
