@@ -37,11 +37,17 @@ build_core()
 	ar rcs "$folder/libcore.a" "$folder"/*.o
 }
 
+config="$src/daemon/config/*.c -lyaml -DTAPSTACK_STATE_DIRECTORY=\"/s\" -DTAPSTACK_RUNTIME_DIRECTORY=\"/r\"
+	-DTAPSTACK_PLUGIN_DIRECTORY=\"/p\""
+
 run()
 {
 	target=$1
 	shift
-	compile -fsanitize=fuzzer,address,undefined "$src/tests/fuzz/$target.c" "$folder/libcore.a" -lsodium \
+	more=
+	test "$target" != fuzz_config || more="$config"
+	# shellcheck disable=SC2086 # a list of words
+	compile -fsanitize=fuzzer,address,undefined "$src/tests/fuzz/$target.c" $more "$folder/libcore.a" -lsodium \
 		-o "$folder/$target"
 	if ! "$folder/$target" -artifact_prefix="./$target-" "$@" 2>"$folder/log"; then
 		cat "$folder/log"

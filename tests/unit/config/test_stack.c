@@ -1,0 +1,99 @@
+/* What the configuration tells the stack. */
+#include "config/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct config *load(const char *const *set, size_t count)
+{
+	const struct config_source source = { .set = set, .set_count = count };
+	struct config_errors errors = CONFIG_ERRORS_INIT;
+	struct config *config = NULL;
+
+	assert_int_equal(config_load(&source, &config, &errors), 0);
+	return config;
+}
+
+/* The table's defaults are the core's, so that neither can drift. */
+static void test_defaults(void **state)
+{
+	struct config *config = load(NULL, 0);
+	struct stack_config core, ours;
+
+	(void)state;
+	stack_config_init(&core);
+	config_stack(config, &ours);
+#define SAME(field) assert_int_equal(ours.field, core.field)
+	SAME(mtu_bytes);
+	SAME(connections_max);
+	SAME(half_open_max);
+	SAME(time_wait_max);
+	SAME(listeners_max);
+	SAME(neighbours_max);
+	SAME(buffers_max_bytes);
+	SAME(fragments_max_bytes);
+	SAME(port_first);
+	SAME(tcp.msl.ns);
+	SAME(tcp.rto_initial.ns);
+	SAME(tcp.rto_min.ns);
+	SAME(tcp.rto_max.ns);
+	SAME(tcp.delayed_ack.ns);
+	SAME(tcp.syn_timeout.ns);
+	SAME(tcp.half_open_timeout.ns);
+	SAME(tcp.retransmit_timeout.ns);
+	SAME(tcp.fin_wait_2_timeout.ns);
+	SAME(tcp.initial_window_segments);
+	SAME(tcp.rcvbuf_initial_bytes);
+	SAME(tcp.rcvbuf_max_bytes);
+	SAME(tcp.sndbuf_initial_bytes);
+	SAME(tcp.sndbuf_max_bytes);
+	SAME(tcp.mss_max_bytes);
+	SAME(tcp.challenge_acks_per_s);
+	SAME(tcp.ttl);
+	SAME(tcp.timestamps);
+	SAME(tcp.sack);
+	SAME(tcp.window_scaling);
+	SAME(tcp.syn_cookies);
+	config_free(config);
+}
+
+static void test_values(void **state)
+{
+	const char *const set[] = { "stack.addresses=[198.51.100.2/25, 192.0.2.9/24]",
+		                    "stack.gateway=192.0.2.254",
+		                    "link.mtu=9000",
+		                    "limits.half_open=7",
+		                    "limits.fragments=0",
+		                    "tcp.sack=no",
+		                    "tcp.msl=1ms" };
+	struct config *config = load(set, sizeof(set) / sizeof(set[0]));
+	struct stack_config ours;
+
+	(void)state;
+	config_stack(config, &ours);
+	assert_memory_equal(ours.mac.b, "\x02\x00\xc6\x33\x64\x02", 6);
+	assert_int_equal(ours.address_count, 2);
+	assert_int_equal(ip_addr_to_v4(&ours.address[0].ip), 0xc6336402);
+	assert_int_equal(ours.address[0].prefix_bits, 96 + 25);
+	assert_int_equal(ours.address[1].prefix_bits, 96 + 24);
+	assert_int_equal(ip_addr_to_v4(&ours.gateway), 0xc00002fe);
+	assert_int_equal(ours.mtu_bytes, 9000);
+	assert_int_equal(ours.half_open_max, 7);
+	assert_int_equal(ours.fragments_max_bytes, 0);
+	assert_false(ours.tcp.sack);
+	assert_int_equal(ours.tcp.msl.ns, 1000000);
+	config_free(config);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_values),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
