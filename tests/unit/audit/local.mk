@@ -4,6 +4,7 @@ AUDIT_TEST_LIBS = libaudit.la libcore.la $(SQLITE_LIBS) $(SODIUM_LIBS)
 
 # Measures; not run by `make check`.
 EXTRA_PROGRAMS += tests/unit/audit/bench_recorder
+CLEANFILES += tests/unit/audit/bench_recorder
 tests_unit_audit_bench_recorder_SOURCES = tests/unit/audit/bench_recorder.c
 tests_unit_audit_bench_recorder_LDADD = $(AUDIT_TEST_LIBS)
 
