@@ -87,7 +87,8 @@ static int64_t measure_rtt(struct stack *stack, struct conn *conn, const struct 
 
 	if (news->has_sample) {
 		sample = instant_sub(stack->now, news->sample_at);
-	} else if (news->acked_bytes > 0 && conn->agreed.timestamps && seg->options.tsecr != 0) {
+	} else if (news->acked_bytes > 0 && conn->agreed.timestamps && seg->options.tsecr != 0 &&
+	           conn->ca_state != CA_LOSS) {
 		uint32_t sent_ms = seg->options.tsecr - secrets_timestamp_offset(stack, &conn->node.flow);
 		int32_t ms = (int32_t)(tcp_clock_ms(stack) - sent_ms);
 
