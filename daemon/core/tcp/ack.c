@@ -52,11 +52,17 @@ static void detect_loss_by_counting(struct stack *stack, struct conn *conn, bool
 
 	if (duplicate && tx->dupack_bytes + conn->mss <= outstanding)
 		tx->dupack_bytes += conn->mss;
-	if (news->acked_bytes > 0)
-		tx->dupack_bytes -= news->acked_bytes < tx->dupack_bytes ? news->acked_bytes : tx->dupack_bytes;
+	if (news->acked_bytes > 0) {
+		/* One segment of it was sent again; the others had been counted. */
+		uint32_t counted = news->acked_bytes > conn->mss ? news->acked_bytes - conn->mss : 0;
+
+		tx->dupack_bytes -= counted < tx->dupack_bytes ? counted : tx->dupack_bytes;
+	}
 	if (conn->ca_state == CA_RECOVERY) {
-		if (news->acked_bytes > 0 && seq_lt(conn->snd_una, conn->recover))
+		if (news->acked_bytes > 0 && seq_lt(conn->snd_una, conn->recover)) {
 			sent_mark_first_lost(&tx->sent, &stack->sents, conn->mss, news);
+			conn->flags |= CONN_FAST_RETRANSMIT;
+		}
 	} else if (conn->ca_state == CA_OPEN && conn->dupacks >= DUPLICATE_ACKS && tx->sent.lost_bytes == 0 &&
 	           seq_geq(conn->snd_una, conn->recover)) {
 		sent_mark_first_lost(&tx->sent, &stack->sents, conn->mss, news);

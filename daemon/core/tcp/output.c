@@ -11,6 +11,7 @@ struct plan {
 	seq_t seq;
 	uint32_t length; /* of payload */
 	bool fin;        /* a FIN follows the payload */
+	bool window_probe;
 	struct sent *entry;
 };
 
@@ -154,7 +155,7 @@ static bool plan_probe(struct conn *conn, struct plan *plan)
 		return true;
 	}
 	if (seq_gt(conn->snd_end, conn->snd_nxt))
-		*plan = (struct plan){ .kind = PLAN_DATA, .seq = conn->snd_nxt, .length = 1 };
+		*plan = (struct plan){ .kind = PLAN_DATA, .seq = conn->snd_nxt, .length = 1, .window_probe = true };
 	else if ((conn->flags & CONN_FIN_QUEUED) && !(conn->flags & CONN_FIN_SENT))
 		*plan = (struct plan){ .kind = PLAN_DATA, .seq = conn->snd_nxt, .fin = true };
 	else
@@ -341,7 +342,7 @@ static bool note_in_flight(struct stack *stack, struct conn *conn, const struct 
 		if (!seq_gt(conn->snd_nxt, conn->snd_una))
 			conn->progress_at = stack->now;
 		conn->snd_nxt = end;
-		if (plan->length % conn->mss != 0) {
+		if (plan->length % conn->mss != 0 && !plan->window_probe) {
 			tx->small_end = end;
 			tx->has_small = true;
 		}

@@ -1,7 +1,15 @@
 # unit tests of daemon/core/tcp
+noinst_LTLIBRARIES += libpeer.la
+libpeer_la_SOURCES = tests/support/peer.c tests/support/peer.h
+libpeer_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support $(CMOCKA_CFLAGS)
+
 tcp_tests = \
+	tests/unit/tcp/test_dialogue \
 	tests/unit/tcp/test_state
 check_PROGRAMS += $(tcp_tests)
 TESTS += $(tcp_tests)
 tests_unit_tcp_test_state_SOURCES = tests/unit/tcp/test_state.c
 tests_unit_tcp_test_state_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_dialogue_SOURCES = tests/unit/tcp/test_dialogue.c
+tests_unit_tcp_test_dialogue_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_dialogue_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
