@@ -3,6 +3,7 @@ lint_scripts = \
 	tests/lint/includes.py \
 	tests/lint/size.py \
 	tests/lint/purity.sh \
+	tests/lint/plugins.sh \
 	tests/lint/format.sh \
 	tests/lint/shell.sh \
 	tests/lint/unit.sh \
