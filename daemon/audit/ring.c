@@ -151,6 +151,36 @@ bool ring_file_is_blank(const struct ring_file *file)
 	return file->ring->magic == 0;
 }
 
+/* Records [first, end) of one lap. A kernel that doesn't know the advice leaves the faults to the writer. */
+static void touch(struct ring_file *file, uint64_t first, uint64_t end)
+{
+	uint64_t capacity = file->ring->capacity;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *base = (char *)file->header;
+	size_t from = (size_t)((char *)&file->ring->record[first % capacity] - base) / page * page;
+	size_t to = (size_t)((char *)&file->ring->record[(end - 1) % capacity + 1] - base);
+
+	madvise(base + from, to - from, MADV_POPULATE_WRITE);
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void touch_until(struct ring_file *file, uint64_t want)
+{
+	uint64_t capacity = file->ring->capacity;
+
+	while (file->touched < want) {
+		uint64_t lap_end = file->touched - file->touched % capacity + capacity;
+		uint64_t end = smaller(want, lap_end);
+
+		touch(file, file->touched, end);
+		file->touched = end;
+	}
+}
+
 void ring_file_begin(struct ring_file *file, const struct ring_owner *owner, uint64_t start)
 {
 	struct journal_ring *ring = file->ring;
@@ -169,41 +199,20 @@ void ring_file_begin(struct ring_file *file, const struct ring_owner *owner, uin
 	atomic_store(&file->header->stopped, 0);
 	atomic_thread_fence(memory_order_seq_cst);
 	*(volatile uint64_t *)&ring->magic = JOURNAL_MAGIC;
-	file->touched = 0;
-	ring_file_touch_ahead(file);
-}
-
-/* Records [first, end) of one lap. A kernel that doesn't know the advice leaves the faults to the writer. */
-static void touch(struct ring_file *file, uint64_t first, uint64_t end)
-{
-	uint64_t capacity = file->ring->capacity;
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	char *base = (char *)file->header;
-	size_t from = (size_t)((char *)&file->ring->record[first % capacity] - base) / page * page;
-	size_t to = (size_t)((char *)&file->ring->record[(end - 1) % capacity + 1] - base);
-
-	madvise(base + from, to - from, MADV_POPULATE_WRITE);
+	file->touched = start;
+	touch_until(file, start + smaller(TOUCH_STEP_BYTES / sizeof(struct journal_record), ring->capacity));
 }
 
 void ring_file_touch_ahead(struct ring_file *file)
 {
 	uint64_t capacity = file->ring->capacity;
 	uint64_t head = atomic_load_explicit(&file->ring->head, memory_order_relaxed);
-	uint64_t ahead = TOUCH_AHEAD_BYTES / sizeof(struct journal_record);
-	uint64_t step = TOUCH_STEP_BYTES / sizeof(struct journal_record);
-	uint64_t want = head + (ahead < capacity ? ahead : capacity);
+	uint64_t want = head + smaller(TOUCH_AHEAD_BYTES / sizeof(struct journal_record), capacity);
 
 	if (file->touched < head)
 		file->touched = head;
-	if (want - file->touched < (step < capacity ? step : capacity))
-		return;
-	while (file->touched < want) {
-		uint64_t lap_end = file->touched - file->touched % capacity + capacity;
-		uint64_t end = want < lap_end ? want : lap_end;
-
-		touch(file, file->touched, end);
-		file->touched = end;
-	}
+	if (want - file->touched >= smaller(TOUCH_STEP_BYTES / sizeof(struct journal_record), capacity))
+		touch_until(file, want);
 }
 
 uint64_t ring_file_highest_id(const struct ring_file *file)

@@ -51,7 +51,7 @@ struct ring_owner {
 };
 
 /* Gives the ring, drained, to a new run. The next record is `start` (at least head). A death half-way leaves the ring
- * blank. */
+ * blank. Only the first pages are faulted in: a start is to be quick. */
 void ring_file_begin(struct ring_file *file, const struct ring_owner *owner, uint64_t start);
 
 /* Faults in, for writing, the pages that the writer reaches next, so that it doesn't have to. Called by the recorder
