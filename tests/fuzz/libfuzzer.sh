@@ -37,17 +37,23 @@ build_core()
 	ar rcs "$folder/libcore.a" "$folder"/*.o
 }
 
-config="$src/daemon/config/*.c -lyaml -DTAPSTACK_STATE_DIRECTORY=\"/s\" -DTAPSTACK_RUNTIME_DIRECTORY=\"/r\"
-	-DTAPSTACK_PLUGIN_DIRECTORY=\"/p\""
+# Nothing of it is linked into a target that does not read a configuration.
+build_config()
+{
+	for file in "$src"/daemon/config/*.c; do
+		compile -fsanitize=fuzzer-no-link,address,undefined -DTAPSTACK_STATE_DIRECTORY='"/state"' \
+			-DTAPSTACK_RUNTIME_DIRECTORY='"/run"' -DTAPSTACK_PLUGIN_DIRECTORY='"/plugins"' -c "$file" \
+			-o "$folder/config_$(basename "$file" .c).o"
+	done
+	ar rcs "$folder/libconfig.a" "$folder"/config_*.o
+}
 
 run()
 {
 	target=$1
 	shift
-	more=
-	test "$target" != fuzz_config || more="$config"
-	# shellcheck disable=SC2086 # a list of words
-	compile -fsanitize=fuzzer,address,undefined "$src/tests/fuzz/$target.c" $more "$folder/libcore.a" -lsodium \
+	compile -fsanitize=fuzzer,address,undefined "$src/tests/fuzz/$target.c" \
+		"$folder/libconfig.a" "$folder/libcore.a" -lsodium -lyaml \
 		-o "$folder/$target"
 	if ! "$folder/$target" -artifact_prefix="./$target-" "$@" 2>"$folder/log"; then
 		cat "$folder/log"
@@ -57,6 +63,7 @@ run()
 }
 
 build_core
+build_config
 if test $# -gt 0; then
 	run "$@"
 else
