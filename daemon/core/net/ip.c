@@ -121,13 +121,9 @@ void ip_send(struct stack *stack, const struct ipv4_packet *header, const uint8_
 	} while (offset < bytes);
 }
 
-static enum stack_verdict tcp_packet_arrives(struct stack *stack, const struct ipv4_packet *ip, uint8_t checksum,
-                                             uint16_t gso_bytes)
+static enum stack_verdict tcp_packet_arrives(struct stack *stack, const struct ipv4_packet *ip, uint8_t checksum)
 {
-	struct arrival in = {
-		.flow = { .local = ip->destination, .remote = ip->source },
-		.gso_bytes = gso_bytes,
-	};
+	struct arrival in = { .flow = { .local = ip->destination, .remote = ip->source } };
 	uint64_t sum;
 
 	COUNT(stack, segments_in);
@@ -145,14 +141,13 @@ static enum stack_verdict tcp_packet_arrives(struct stack *stack, const struct i
 	return tcp_arrives(stack, &in);
 }
 
-static enum stack_verdict transport_arrives(struct stack *stack, const struct ipv4_packet *ip, uint8_t checksum,
-                                            uint16_t gso_bytes)
+static enum stack_verdict transport_arrives(struct stack *stack, const struct ipv4_packet *ip, uint8_t checksum)
 {
 	bool unicast = ip_is_local(stack, &ip->destination);
 
 	switch (ip->protocol) {
 	case IP_PROTOCOL_TCP:
-		return tcp_packet_arrives(stack, ip, checksum, gso_bytes);
+		return tcp_packet_arrives(stack, ip, checksum);
 	case IP_PROTOCOL_ICMP:
 		return unicast ? icmp_arrives(stack, ip) : VERDICT_DROP_ICMP;
 	case IP_PROTOCOL_UDP:
@@ -187,11 +182,11 @@ enum stack_verdict ip_arrives(struct stack *stack, const struct frame_in *frame,
 	if (!ip_is_local(stack, &ip.destination) && ip_is_unicast(stack, &ip.destination))
 		return VERDICT_DROP_IP_DESTINATION;
 	if (!ip.more_fragments && ip.fragment_offset == 0)
-		return transport_arrives(stack, &ip, frame->checksum, frame->gso_bytes);
+		return transport_arrives(stack, &ip, frame->checksum);
 	COUNT(stack, fragments_in);
 	verdict = fragment_arrives(stack, &ip, &whole);
 	if (verdict != VERDICT_ACCEPTED)
 		return verdict;
 	COUNT(stack, reassembled);
-	return transport_arrives(stack, &whole, FRAME_CHECKSUM_UNKNOWN, 0);
+	return transport_arrives(stack, &whole, FRAME_CHECKSUM_UNKNOWN);
 }

@@ -289,8 +289,6 @@ struct stack {
 struct arrival {
 	struct flow flow; /* local: its destination */
 	struct tcp_segment seg;
-	uint16_t gso_bytes;
-	bool local_is_unicast;
 };
 
 /* ---- transition.c: the only writer of states ------------------------------------------------------------------- */

@@ -132,6 +132,8 @@ static enum stack_verdict accept_syn(struct stack *stack, struct listener *liste
 	struct tcp_agreed agreed;
 	struct half_open *half;
 
+	if (stack->conns.used >= stack->conns.limit)
+		return VERDICT_DROP_BACKLOG; /* a handshake that could not be completed is better not begun */
 	agree(stack, &in->seg, &agreed);
 	if (listener->half_open + listener->accept_queue >= listener->options.backlog ||
 	    stack->half_opens.used >= stack->config.half_open_max)

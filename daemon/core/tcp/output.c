@@ -382,6 +382,8 @@ bool output_next(struct stack *stack, struct conn *conn, struct frame_out *frame
 	struct mac_addr mac;
 	struct plan plan;
 
+	if (conn->state == TCPS_CLOSED) /* dead, but the service has not let go yet */
+		return false;
 	plan_next(stack, conn, &plan);
 	if (plan.kind == PLAN_NOTHING) {
 		output_restart_timer(stack, conn);
