@@ -3,6 +3,7 @@
  * memory per connection. */
 #include "services/kinds.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* As many bytes as both sides hold; returns their number. */
@@ -43,6 +44,9 @@ static void echo_all(struct service *service, struct conn_handle conn)
 
 	while ((unread = stack_peek(stack, conn, in, SERVICE_SPANS, &in_count)) > 0) {
 		room = stack_space(stack, conn, (size_t)unread, out, SERVICE_SPANS, &out_count);
+		if (room == -EPIPE)
+			service_drain(service,
+			              conn); /* an administrator has closed our direction: up to the peer's FIN */
 		if (room <= 0)
 			return;
 		n = copy_spans(out, out_count, in, in_count);
