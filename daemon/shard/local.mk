@@ -17,3 +17,20 @@ libshard_la_SOURCES = \
 	daemon/shard/tenants.c \
 	daemon/shard/tenants.h \
 	daemon/shard/turn.c
+
+# The daemon: every part, wired together.
+sbin_PROGRAMS += daemon/tapstackd
+daemon_tapstackd_SOURCES = \
+	daemon/main.c \
+	daemon/main.h \
+	daemon/main_control.c \
+	daemon/main_notify.c \
+	daemon/main_reload.c \
+	daemon/main_services.c \
+	daemon/main_start.c \
+	daemon/main_stop.c
+daemon_tapstackd_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
+# Plugins find nothing in the daemon: all they get comes through pointers.
+daemon_tapstackd_LDADD = \
+	libcontrol.la libservices.la libshard.la liblink.la libaudit.la libplugin.la libtapconfig.la libcore.la \
+	$(LIBEVENT_LIBS) $(JANSSON_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS) -ldl -lpthread

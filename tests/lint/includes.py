@@ -27,7 +27,7 @@ PARTS = (
     ("daemon/plugin/", "plugin"),
     ("daemon/control/", "control"),
     ("daemon/log.", "log"),
-    ("daemon/main.c", "main"),
+    ("daemon/main", "main"),
     ("ctl/", "ctl"),
     ("plugins/", "plugins"),
 )

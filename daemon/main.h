@@ -1,0 +1,94 @@
+#pragma once
+/* The daemon's wiring: who exists, who is told about whom, and in which order things begin and end. Seen by the
+ * daemon/main*.c files only. */
+#include "audit/audit.h"
+#include "config/config.h"
+#include "control/control.h"
+#include "link/link.h"
+#include "log.h"
+#include "plugin/registry.h"
+#include "shard/render.h"
+#include "shard/shard.h"
+#include "shard/tenants.h"
+
+#include <event2/event.h>
+#include <jansson.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Exit codes of tapstackd; documented in its --help. */
+enum exit_code { EXIT_OK = 0, EXIT_RUNTIME = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3 };
+
+/* A service as it runs: what was made of its entry in the configuration. */
+struct running_service {
+	const struct service_type *type;
+	struct service_options options; /* .id is the tag */
+	struct stack_listen_options listen;
+};
+
+struct running_services {
+	struct running_service *item;
+	size_t count;
+};
+
+#define TAG_MAX UINT16_MAX
+
+struct daemon {
+	const struct config_source *source;
+	struct config *started; /* as at the start: what needs a restart is still as it says */
+	struct config *config;  /* as read last: live keys are as it says */
+	struct instant born;    /* when the process began */
+
+	struct event_base *base;
+	struct event *signal_term, *signal_int, *signal_hup, *notify_timer, *stop_timer;
+	struct registry *registry;
+	struct link *link;
+	struct audit *audit;
+	struct shards *shards;
+	struct control *control;
+
+	struct running_services services;
+	const char **names; /* of services, by tag; a tag is never used twice */
+	uint32_t name_count;
+	struct render_names render_names; /* points at `names` */
+
+	bool notify_pending; /* shards have been asked and have not answered */
+	bool running;        /* shards have been started */
+	bool stopping, hastened;
+	struct instant stop_before; /* then what is left is aborted */
+};
+
+/* main_start.c: opens everything in order. Returns an exit code; what went wrong has been logged. */
+int daemon_start(struct daemon *daemon);
+/* Gives everything back that daemon_start has made, also half of it. */
+void daemon_free(struct daemon *daemon);
+/* Loads plugins and checks that the configuration fits them, and opens nothing: for --check. Returns an exit code. */
+int daemon_check(struct daemon *daemon);
+
+/* main_services.c: from the configuration to services in every shard. Errors are texts for the operator, appended to
+ * `errors` (a JSON array of strings). */
+
+/* What `config` says, made ready: kinds, tags, targets resolved, congestion algorithms found. Services that run under
+ * the same name and kind keep their tags. Returns 0, -EINVAL, -ENOMEM. */
+int services_resolve(struct daemon *daemon, const struct config *config, struct running_services *ret_services,
+                     json_t *errors);
+void services_free(struct running_services *services);
+/* Makes every shard run `services` instead of daemon->services, in all shards or none. Takes over what `services`
+ * holds when it succeeds. */
+int services_apply(struct daemon *daemon, struct running_services *services, json_t *errors);
+/* main_reload.c: reads the configuration again. *ret_report as struct control_hooks has it. */
+int daemon_reload(struct daemon *daemon, json_t **ret_report);
+
+/* main_stop.c: begins an orderly stop, or hastens one. */
+void daemon_stop(struct daemon *daemon);
+
+/* main_notify.c: what systemd is told: ready, alive, status. Does nothing when nobody listens. */
+void notify_ready(struct daemon *daemon);
+void notify_reloading(void);
+void notify_stopping(void);
+int notify_watch(struct daemon *daemon);
+
+/* main_control.c: what the control plane asks of main. */
+struct control_hooks control_hooks_of(struct daemon *daemon);

@@ -1,0 +1,87 @@
+/* The orderly stop: services listen no more and connections are closed; what has not ended within the grace time is
+ * aborted, with its record; the rest is daemon_free's. */
+#include "main.h"
+
+#include <sys/time.h>
+
+#define LOOK_EVERY_US 10000
+
+struct stop_round {
+	bool abort;
+	uint64_t alive;
+};
+
+/* TIME-WAIT has nothing left to say to anybody: it is not waited for. */
+static uint64_t count_alive(const struct stack *stack)
+{
+	struct stack_gauges gauges;
+
+	stack_get_gauges(stack, &gauges);
+	return (uint64_t)gauges.connections + gauges.half_open;
+}
+
+static void stop_on_shard(void *context, struct shard *shard)
+{
+	struct stop_round *round = context;
+
+	stack_stop(shard_stack(shard), round->abort);
+	round->alive += count_alive(shard_stack(shard));
+}
+
+static void look(struct daemon *daemon);
+
+static void on_stop_timer(evutil_socket_t fd, short events, void *context)
+{
+	(void)fd;
+	(void)events;
+	look(context);
+}
+
+static void count_on_shard(void *context, struct shard *shard)
+{
+	struct stop_round *round = context;
+
+	round->alive += count_alive(shard_stack(shard));
+}
+
+static void end(struct daemon *daemon, uint64_t alive)
+{
+	struct stop_round round = { .abort = true };
+
+	if (alive)
+		log_write(LOG_NOTICE, "%llu connections are still alive: aborting them", (unsigned long long)alive);
+	shards_call(daemon->shards, stop_on_shard, &round);
+	event_base_loopbreak(daemon->base);
+}
+
+static void look(struct daemon *daemon)
+{
+	const struct timeval soon = { .tv_usec = LOOK_EVERY_US };
+	struct stop_round round = { 0 };
+
+	shards_call(daemon->shards, count_on_shard, &round);
+	if (round.alive == 0 || daemon->hastened || instant_reached(daemon->stop_before, shard_now()) ||
+	    event_add(daemon->stop_timer, &soon) != 0)
+		end(daemon, round.alive);
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+	struct stop_round round = { 0 };
+
+	if (daemon->stopping) {
+		daemon->hastened = true;
+		return;
+	}
+	daemon->stopping = true;
+	notify_stopping();
+	daemon->stop_before = instant_add(shard_now(), daemon->config->shutdown.grace);
+	daemon->stop_timer = evtimer_new(daemon->base, on_stop_timer, daemon);
+	shards_call(daemon->shards, stop_on_shard, &round);
+	if (round.alive)
+		log_write(LOG_INFO, "closing %llu connections", (unsigned long long)round.alive);
+	if (daemon->stop_timer)
+		look(daemon);
+	else
+		end(daemon, round.alive);
+}
