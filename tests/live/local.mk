@@ -1,1 +1,10 @@
-# tests/live
+# tests/live: the built daemon in a network namespace, against the kernel's TCP, real clients, and a peer made by hand
+LIVE_TESTS = \
+	tests/live/test_crash.py \
+	tests/live/test_daemon.py \
+	tests/live/test_echo.py \
+	tests/live/test_relay.py \
+	tests/live/test_reset.py
+dist_check_SCRIPTS += $(LIVE_TESTS)
+TESTS += $(LIVE_TESTS)
+EXTRA_DIST += tests/live/harness.py tests/live/peer.py tests/live/traffic.py

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""The kernel's TCP against echo, discard and chargen: bulk, many at once, half-closed, cut off."""
+import os
+import signal
+import socket
+import time
+
+from harness import (Thread, check, connect, equal, main, read_all, read_exactly, wait_until)
+from traffic import BULK_BYTES, CHUNK, echo_bulk, pattern
+
+SERVICES = [{"name": "echo", "kind": "echo", "port": 7}, {"name": "discard", "kind": "discard", "port": 9},
+            {"name": "chargen", "kind": "chargen", "port": 19}]
+
+
+def states(daemon):
+    return {row["state"] for row in daemon.ctl_json("connections")}
+
+
+def test_bulk_through_echo(env):
+    env.daemon(services=SERVICES)
+    began = time.monotonic()
+    with connect(7, 60) as sock:
+        echo_bulk(sock, BULK_BYTES)
+    took = time.monotonic() - began
+    print(f"     {BULK_BYTES >> 20} MiB each way in {took:.1f} s: {BULK_BYTES * 8 / took / 1e9:.2f} Gb/s each way")
+
+
+def test_two_hundred_at_once(env):
+    daemon = env.daemon(services=SERVICES)
+    before = daemon.open_descriptors()
+    socks = [connect(7) for _ in range(200)]
+    threads = [Thread(echo_bulk, sock, 256 * 1024 + number, number) for number, sock in enumerate(socks)]
+    for thread in threads:
+        thread.result()
+    for sock in socks:
+        sock.close()
+    equal(daemon.open_descriptors(), before, "descriptors of the daemon")
+    daemon.stop()
+    count = daemon.sql("SELECT count(*) FROM connection")[0][0]
+    equal(count, 200, "connections in the audit")
+
+
+def test_half_close(env):
+    """Whoever closes first, the other direction goes on for as long as it likes."""
+    daemon = env.daemon(services=SERVICES)
+    with connect(7) as sock:
+        sock.sendall(b"all that I have to say")
+        sock.shutdown(socket.SHUT_WR)
+        equal(read_all(sock), b"all that I have to say", "what came back after our FIN")
+    with connect(9) as sock:
+        sock.sendall(pattern(3))
+        sock.shutdown(socket.SHUT_WR)
+        equal(read_all(sock), b"", "discard's answer")
+    with connect(19) as sock:
+        equal(len(read_exactly(sock, 4 * CHUNK)), 4 * CHUNK, "bytes of chargen")
+        sock.shutdown(socket.SHUT_WR)
+        read_all(sock)  # what was under way, and then its FIN
+    daemon.stop()
+
+
+def test_slow_reader(env):
+    """A closed window is opened again, and nothing is lost in between."""
+    env.daemon(services=SERVICES)
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        sock.settimeout(30)
+        sock.connect(("192.0.2.2", 7))
+        data = pattern(4) * 4
+        sender = Thread(lambda: (sock.sendall(data), sock.shutdown(socket.SHUT_WR)))
+        time.sleep(0.5)  # lets every buffer fill: this is what is tested
+        equal(read_all(sock), data, "what came back")
+        sender.result()
+
+
+def be_killed():
+    """In a child: transfers until the end of the child."""
+    try:
+        sock = connect(7, None)
+        Thread(sock.sendall, bytes(1 << 30))
+        while sock.recv(4096):
+            pass
+    finally:
+        os._exit(1)
+
+
+def test_client_is_killed_in_mid_transfer(env):
+    daemon = env.daemon(services=SERVICES)
+    for _ in range(3):
+        pid = os.fork()
+        if pid == 0:
+            be_killed()
+        wait_until(lambda: states(daemon) & {"ESTABLISHED"}, "the connection is there")
+        time.sleep(0.05)  # in mid-transfer
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        wait_until(lambda: not states(daemon) - {"LISTEN"}, "the connection is gone")
+    equal(daemon.ctl_json("status")["stack"]["buffer_bytes"], 0, "bytes left in buffers")
+    daemon.stop()
+    rows = daemon.sql("SELECT count(*) FROM transitions WHERE cause = 'RECEIVED_RST'")
+    equal(rows[0][0], 3, "resets in the audit")
+
+
+def test_refused(env):
+    env.daemon(services=SERVICES)
+    try:
+        connect(10).close()
+        check(False, "nothing listens on port 10")
+    except ConnectionRefusedError:
+        pass
+
+
+if __name__ == "__main__":
+    main()

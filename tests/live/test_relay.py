@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""The relay: the kernel's TCP on one side, a local server on the other, and nothing lost in between."""
+import os
+import socket
+import struct
+import time
+
+from harness import (HOST, STACK, Thread, check, connect, equal, main, read_all, read_exactly, reset, wait_until)
+from traffic import BULK_BYTES, Server, echo_bulk, pattern, receive_bulk, send_bulk
+
+
+def relay(target, **options):
+    return {"name": "relay", "kind": "relay", "port": 80, "target": target, **options}
+
+
+def echo_server(sock):
+    while data := sock.recv(1 << 20):
+        sock.sendall(data)
+
+
+def test_bulk_through_relay(env):
+    for address in (os.path.join(env.directory, "server"), ("127.0.0.1", 0)):
+        server = Server(echo_server, address)
+        env.cleanup(server.close)
+        daemon = env.daemon(services=[relay(server.target)])
+        began = time.monotonic()
+        with connect(80, 60) as sock:
+            echo_bulk(sock, BULK_BYTES)
+        took = time.monotonic() - began
+        print(f"     {BULK_BYTES >> 20} MiB each way over {server.target.split(':')[0]} in {took:.1f} s: "
+              f"{BULK_BYTES * 8 / took / 1e9:.2f} Gb/s each way")
+        daemon.stop()
+
+
+def test_two_hundred_at_once(env):
+    server = Server(echo_server)
+    env.cleanup(server.close)
+    daemon = env.daemon(services=[relay(server.target)])
+    before = daemon.open_descriptors()
+    socks = [connect(80) for _ in range(200)]
+    threads = [Thread(echo_bulk, sock, 100000 + number, number) for number, sock in enumerate(socks)]
+    for thread in threads:
+        thread.result()
+    for sock in socks:
+        sock.close()
+    wait_until(lambda: daemon.open_descriptors() == before, "all descriptors are closed again")
+    equal(server.accepted, 200, "connections to the server")
+
+
+def test_half_close_by_the_client(env):
+    """The server answers only after it has seen the end."""
+    def count(sock):
+        size, digest = receive_bulk(sock)
+        sock.sendall(f"{size} {digest}".encode())
+
+    server = Server(count)
+    env.cleanup(server.close)
+    env.daemon(services=[relay(server.target)])
+    with connect(80) as sock:
+        digest = send_bulk(sock, 5000000)
+        sock.shutdown(socket.SHUT_WR)
+        equal(read_all(sock).decode(), f"5000000 {digest}", "the server's answer")
+
+
+def test_half_close_by_the_server(env):
+    """The server closes its direction at once and goes on reading."""
+    def say_and_listen(sock):
+        sock.sendall(b"goodbye")
+        sock.shutdown(socket.SHUT_WR)
+        return receive_bulk(sock)
+
+    server = Server(say_and_listen)
+    env.cleanup(server.close)
+    env.daemon(services=[relay(server.target)])
+    with connect(80) as sock:
+        equal(read_all(sock), b"goodbye", "all that the server said")
+        digest = send_bulk(sock, 3000000)
+    equal(server.results(), [(3000000, digest)], "what the server got after its FIN")
+
+
+def test_reset_is_carried_as_reset(env):
+    def wait_for_reset(sock):
+        sock.sendall(b"x")
+        try:
+            while sock.recv(65536):
+                pass
+            return "end"
+        except ConnectionResetError:
+            return "reset"
+
+    def reset_at_once(sock):
+        sock.recv(1)
+        reset(sock)
+
+    server = Server(wait_for_reset)
+    env.cleanup(server.close)
+    daemon = env.daemon(services=[relay(server.target)])
+    sock = connect(80)
+    read_exactly(sock, 1)
+    reset(sock)
+    wait_until(lambda: server.threads, "the server's connection")
+    equal(server.results(), ["reset"], "what the server saw")
+    daemon.stop()
+
+    server = Server(reset_at_once)
+    env.cleanup(server.close)
+    env.daemon(services=[relay(server.target)])
+    with connect(80) as sock:
+        sock.sendall(b"x")
+        try:
+            equal(sock.recv(1), None, "a reset")
+        except ConnectionResetError:
+            pass
+
+
+def test_back_pressure(env):
+    """A server that does not read stops the client, and the daemon's memory stays where it is."""
+    go_on = []
+
+    def lazy(sock):
+        wait_until(lambda: go_on, "the test's word", 60)
+        return receive_bulk(sock)
+
+    server = Server(lazy)
+    env.cleanup(server.close)
+    daemon = env.daemon(services=[relay(server.target)])
+    before = daemon.rss_kib()
+    with connect(80, 60) as sock:
+        size = 256 << 20
+        sender = Thread(send_bulk, sock, size)
+        time.sleep(1.0)  # time enough to swallow it all
+        check(sender.is_alive(), "the client is held back")
+        grown = daemon.rss_kib() - before
+        check(grown < 64 * 1024, f"the daemon has grown by {grown} KiB")
+        go_on.append(True)
+        digest = sender.result()
+    equal(server.results(), [(size, digest)], "what the server got")
+
+
+def test_server_is_not_there(env):
+    env.daemon(services=[relay("unix:" + os.path.join(env.directory, "nobody"))])
+    try:
+        with connect(80) as sock:
+            sock.sendall(b"x")
+            equal(sock.recv(1), None, "a reset")
+    except ConnectionError:
+        pass
+
+
+def test_idle_timeout(env):
+    server = Server(echo_server)
+    env.cleanup(server.close)
+    env.daemon(services=[relay(server.target, idle_timeout="300ms")])
+    with connect(80) as sock:
+        for _ in range(4):
+            sock.sendall(b"x")
+            read_exactly(sock, 1)
+            time.sleep(0.15)  # shorter than the time-out, longer in all
+        began = time.monotonic()
+        try:
+            sock.recv(1)
+        except ConnectionError:
+            pass
+        took = time.monotonic() - began
+        check(0.1 < took < 1.5, f"idle connection ended after {took:.2f} s")
+
+
+def test_proxy_protocol(env):
+    server = Server(lambda sock: read_exactly(sock, 16 + 12 + 5))
+    env.cleanup(server.close)
+    env.daemon(services=[relay(server.target, proxy_protocol="v2")])
+    with connect(80) as sock:
+        sock.sendall(b"hello")
+        port = sock.getsockname()[1]
+        wait_until(lambda: server.threads, "the server's connection")
+        header = server.results()[0]
+    signature = b"\r\n\r\n\0\r\nQUIT\n"
+    wanted = signature + struct.pack("!BBH4s4sHH", 0x21, 0x11, 12, socket.inet_aton(HOST), socket.inet_aton(STACK),
+                                     port, 80) + b"hello"
+    equal(header, wanted, "header and data")
+
+
+def test_connect_timeout(env):
+    """A server whose queue is full does not answer: the client is not kept waiting for ever."""
+    with socket.socket(socket.AF_UNIX) as full:
+        full.bind(os.path.join(env.directory, "full"))
+        full.listen(0)
+        others = []
+        while True:
+            other = socket.socket(socket.AF_UNIX)
+            other.setblocking(False)
+            others.append(other)
+            try:
+                other.connect(full.getsockname())
+            except BlockingIOError:
+                break
+        env.daemon(services=[relay("unix:" + full.getsockname(), connect_timeout="300ms")])
+        with connect(80) as sock:
+            began = time.monotonic()
+            try:
+                sock.sendall(pattern(1)[:100])
+                sock.recv(1)
+            except ConnectionError:
+                pass
+            took = time.monotonic() - began
+            check(took < 3, f"the client waited {took:.1f} s")
+        for other in others:
+            other.close()
+
+
+if __name__ == "__main__":
+    main()
