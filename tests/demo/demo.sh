@@ -12,19 +12,28 @@ tapstackctl=$build/ctl/tapstackctl
 host=192.0.2.1
 stack=192.0.2.2
 
+# Only a terminal is told what is bold and what is faint.
+bold= faint= plain=
+if test -t 1; then
+	bold=$(printf '\033[1m') faint=$(printf '\033[2m') plain=$(printf '\033[0m')
+fi
+
 step_number=0
 say()
 {
 	step_number=$((step_number + 1))
-	printf '\n\033[1m%d. %s\033[0m\n' "$step_number" "$*"
+	printf '\n%s%d. %s%s\n' "$bold" "$step_number" "$*" "$plain"
 }
 
-# show COMMAND...: prints the command as one would type it, and runs it
+# show "COMMAND AS ONE TYPES IT" COMMAND...: what it was, and what it wrote, which is kept in $work/shown
 show()
 {
-	printf '   $ %s\n' "$*"
-	"$@" >"$work/shown" 2>&1 || return 1
-	sed 's/^/   /' "$work/shown"
+	printf '   %s$ %s%s\n' "$faint" "$1" "$plain"
+	shift
+	status=0
+	"$@" >"$work/shown" 2>"$work/shown.error" || status=$?
+	sed 's/^/   /' "$work/shown" "$work/shown.error"
+	return "$status"
 }
 
 fail()
@@ -95,6 +104,11 @@ is_gone()
 	! grep -qv '^[0-9]* (.*) Z' "/proc/$1/stat"
 }
 
+ctl()
+{
+	"$tapstackctl" --socket "$work/run/control.sock" "$@"
+}
+
 sql()
 {
 	sqlite3 -readonly "$work/state/audit.db" "$@"
@@ -113,8 +127,9 @@ has_ended()
 
 transitions_of()
 {
-	sql -box "SELECT substr(time, 12, 15) AS time, since_previous_ms AS ms, from_state || ' -> ' || to_state AS transition,
-		cause, meaning FROM transitions WHERE connection = $1 ORDER BY n"
+	columns="substr(time, 12, 15) AS time, from_state, to_state, cause, meaning"
+	show "sqlite3 audit.db \"SELECT $columns FROM transitions WHERE connection = $1\"" \
+		sql -box "SELECT $columns FROM transitions WHERE connection = $1 ORDER BY n" || fail "the audit database"
 }
 
 write_configuration()
@@ -157,50 +172,47 @@ start()
 	sed 's/^/   | /' "$work/tapstack.yaml"
 	"$tapstackd" -c "$work/tapstack.yaml" >"$work/tapstackd.log" 2>&1 &
 	daemon=$!
-	until_true 10 "$tapstackctl" --socket "$work/run/control.sock" status || fail "tapstackd does not get ready"
+	until_true 10 ctl status || fail "tapstackd does not get ready"
 }
 
 talk()
 {
 	say "curl fetches a page from that server through tapstackd (service web, a relay)"
-	show curl -sS --max-time 10 http://$stack:8080/ || fail "no page through the relay"
+	show "curl http://$stack:8080/" curl -sS --max-time 10 http://$stack:8080/ || fail "no page through the relay"
 
-	say "The daemon's own page (service status); HTTP/1.0, so the server closes first"
-	show curl -sS --http1.0 --max-time 10 -o "$work/status.html" \
-		-w '%{http_code}, %{size_download} bytes, HTTP/%{http_version}, connected in %{time_connect} s\n' http://$stack/ ||
+	say "tapstackd's own page (service status), over HTTP/1.0: here the server closes first"
+	show "curl --http1.0 http://$stack/connections" curl -sS --http1.0 --max-time 10 http://$stack/connections ||
 		fail "no status page"
 
-	say "A half-close: nc sends a line and its FIN (-N), and still gets the echo"
-	# shellcheck disable=SC2016
-	printf '   $ echo "still here" | nc -N %s 7\n' $stack
-	echo "still here" | nc -N -w 10 $stack 7 >"$work/echo.out" || fail "nc to the echo service"
-	sed 's/^/   /' "$work/echo.out"
-	test "$(cat "$work/echo.out")" = "still here" || fail "the echo is not what was sent"
+	say "A half-close: nc sends a line and then its FIN (-N), and still gets the echo"
+	show "echo 'still here' | nc -N $stack 7" half_close || fail "nc to the echo service"
+	test "$(cat "$work/shown")" = "still here" || fail "the echo is not what was sent"
+}
+
+half_close()
+{
+	echo "still here" | nc -N -w 10 $stack 7
 }
 
 look()
 {
-	say "A connection held open, and the live table"
+	say "A connection is held open: the live table"
 	mkfifo "$work/held"
 	nc $stack 7 <"$work/held" >"$work/held.out" &
 	holder=$!
 	exec 9>"$work/held"
 	echo "hello" >&9
 	until_true 10 grep -q hello "$work/held.out" || fail "no echo on the connection held open"
-	printf '   $ tapstackctl connections\n'
-	"$tapstackctl" --socket "$work/run/control.sock" connections >"$work/table" || fail "tapstackctl connections"
-	sed 's/^/   /' "$work/table"
-	grep -q ESTAB "$work/table" || fail "the held connection is not in the table"
+	show "tapstackctl connections" ctl connections || fail "tapstackctl connections"
+	grep -q ESTAB "$work/shown" || fail "the connection that is held open is not in the table"
 
-	say "From SQL: nc's connection, from the three-way handshake to the close that the peer began"
+	say "From SQL: nc's connection, from the three-way handshake to the close that its peer began"
 	until_true 10 has_ended echo || fail "the echo connection is not in the audit as closed"
-	echo_connection=$(ended echo)
-	printf "   \$ sqlite3 audit.db 'SELECT ... FROM transitions WHERE connection = %s'\n" "$echo_connection"
-	transitions_of "$echo_connection" | sed 's/^/   /'
+	transitions_of "$(ended echo)"
 
-	say "And curl's over HTTP/1.0: here tapstackd closed first, so TIME-WAIT is on its side, twice the MSL of 1 s"
+	say "And curl's over HTTP/1.0: tapstackd closed first, so TIME-WAIT is on its side, for twice the MSL of 1 s"
 	until_true 10 has_ended status || fail "the status connection is not in the audit as closed"
-	transitions_of "$(ended status)" | sed 's/^/   /'
+	transitions_of "$(ended status)"
 }
 
 stop_daemon()
@@ -210,8 +222,9 @@ stop_daemon()
 	until_true 10 is_gone "$daemon" || fail "tapstackd does not stop"
 	wait "$daemon" || fail "tapstackd ended with exit status $?"
 	daemon=
-	sql -box "SELECT connection, service, remote, duration_s, closing_cause, closing_meaning AS meaning
-		FROM connections ORDER BY connection" | sed 's/^/   /'
+	show "sqlite3 audit.db 'SELECT connection, service, remote, ... FROM connections'" \
+		sql -box "SELECT connection, service, remote, duration_s, closing_cause, closing_meaning AS meaning
+			FROM connections ORDER BY connection" || fail "the audit database"
 }
 
 work=
