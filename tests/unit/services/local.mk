@@ -5,7 +5,8 @@ services_test_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 services_test_ldadd = libservices.la $(LIBEVENT_LIBS) $(CMOCKA_LIBS)
 
 services_tests = tests/unit/services/test_simple tests/unit/services/test_target \
-	tests/unit/services/test_relay tests/unit/services/test_relay_fail
+	tests/unit/services/test_relay tests/unit/services/test_relay_fail \
+	tests/unit/services/test_status_http
 check_PROGRAMS += $(services_tests)
 TESTS += $(services_tests)
 
@@ -26,3 +27,9 @@ tests_unit_services_test_relay_fail_SOURCES = tests/unit/services/test_relay_fai
 	tests/unit/services/relay_fixture.h tests/unit/services/relay_fixture.c $(services_test_support)
 tests_unit_services_test_relay_fail_CPPFLAGS = $(services_test_cppflags)
 tests_unit_services_test_relay_fail_LDADD = $(services_test_ldadd)
+
+tests_unit_services_test_status_http_SOURCES = tests/unit/services/test_status_http.c \
+	tests/support/fake_shards.h tests/support/fake_shards.c
+tests_unit_services_test_status_http_CPPFLAGS = $(services_test_cppflags)
+tests_unit_services_test_status_http_LDADD = libservices.la libshard.la libcore.la $(LIBEVENT_LIBS) \
+	$(JANSSON_LIBS) $(SODIUM_LIBS) $(CMOCKA_LIBS)
