@@ -262,6 +262,41 @@ static void many_at_once_keep_apart(void **state)
 	fixture_close(&f);
 }
 
+static void nobody_overtakes_those_who_wait(void **state)
+{
+	enum { COUNT = 8 };
+	struct fixture f;
+	struct fake_conn *conn[COUNT + 1];
+	char text[2] = "";
+	int fd[COUNT + 1];
+
+	(void)state;
+	fixture_open(&f, SERVER_UNIX, 0);
+	fixture_start(&f, "relay");
+	for (size_t i = 0; i <= COUNT; i++) {
+		if (i == COUNT) {
+			/* A place becomes free, and one comes who has not waited. */
+			crank(&f);
+			fd[0] = server_accept(&f);
+			fd[1] = accept4(f.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		}
+		conn[i] = fake_accept(f.host.stack, 5);
+		text[0] = (char)('a' + i);
+		fake_peer_sends(conn[i], text, 1);
+	}
+	for (size_t i = 0; i <= COUNT; i++) {
+		if (i > 0 && (i > 1 || fd[1] < 0))
+			fd[i] = server_accept(&f);
+		server_read_all(&f, fd[i], text, 1);
+		assert_int_equal(text[0], 'a' + i);
+		fake_peer_resets(conn[i], CAUSE_RECEIVED_RST);
+	}
+	UNTIL(&f, fake_stack_open(f.host.stack) == 0);
+	for (size_t i = 0; i <= COUNT; i++)
+		close(fd[i]);
+	fixture_close(&f);
+}
+
 static void stopping_lets_go_of_everything(void **state)
 {
 	struct fixture f;
@@ -292,6 +327,7 @@ int main(void)
 		cmocka_unit_test(a_slow_peer_stops_the_server),
 		cmocka_unit_test(the_proxy_header_comes_first),
 		cmocka_unit_test(many_at_once_keep_apart),
+		cmocka_unit_test(nobody_overtakes_those_who_wait),
 		cmocka_unit_test(stopping_lets_go_of_everything),
 	};
 
