@@ -35,15 +35,28 @@ static bool keep_answer(void *context, const json_t *parameters)
 	return true;
 }
 
+/* An answer's member that must be there; NULL, and said so: the daemon speaks another dialect. */
+static const json_t *required(const json_t *answer, const char *member)
+{
+	const json_t *value = json_object_get(answer, member);
+
+	if (!value)
+		fprintf(stderr, "tapstackctl: the daemon's answer has no \"%s\": is it of another version?\n",
+		        member);
+	return value;
+}
+
 /* A method whose answer is one object, or one member of it; shown as such. */
 static enum exit_code ask_object(struct session *session, const char *method, json_t *parameters, const char *member)
 {
 	json_t *answer = NULL;
 	enum exit_code code = ask(session, method, parameters, false, keep_answer, &answer);
 
-	if (code == EXIT_OK)
-		code = finish_output(
-		        output_object(&session->output, member ? json_object_get(answer, member) : answer));
+	if (code == EXIT_OK) {
+		const json_t *object = member ? required(answer, member) : answer;
+
+		code = object ? finish_output(output_object(&session->output, object)) : EXIT_REFUSED;
+	}
 	json_decref(answer);
 	return code;
 }
@@ -55,11 +68,15 @@ static enum exit_code ask_list(struct session *session, const char *method, json
 	json_t *answer = NULL, *row;
 	enum exit_code code = ask(session, method, parameters, false, keep_answer, &answer);
 	struct output *output = NULL;
+	const json_t *rows;
 	size_t i;
 
-	if (code == EXIT_OK) {
+	rows = code == EXIT_OK ? required(answer, member) : NULL;
+	if (code == EXIT_OK && !rows) {
+		code = EXIT_REFUSED;
+	} else if (code == EXIT_OK) {
 		output = output_open(&session->output, columns, count);
-		json_array_foreach(json_object_get(answer, member), i, row)
+		json_array_foreach(rows, i, row)
 		{
 			if (output && (session->limit == 0 || i < (size_t)session->limit))
 				output_row(output, row);
@@ -264,7 +281,8 @@ static enum exit_code print_fields(const struct session *session, const json_t *
 enum exit_code command_show(struct session *session, int argc, char **argv)
 {
 	bool json = session->output.format == OUTPUT_JSON || session->output.format == OUTPUT_JSONL;
-	json_t *answer = NULL, *connection;
+	const json_t *connection = NULL;
+	json_t *answer = NULL;
 	enum exit_code code;
 	long long id;
 
@@ -272,11 +290,14 @@ enum exit_code command_show(struct session *session, int argc, char **argv)
 	if (!parse_id(argv[0], &id))
 		return usage_error("\"%s\" is no connection's number; tapstackctl connections shows them", argv[0]);
 	code = ask(session, "Show", json_pack("{s:I}", "id", (json_int_t)id), false, keep_answer, &answer);
-	connection = json_object_get(answer, "connection");
-	if (code == EXIT_OK && (json || session->output.columns))
+	if (code == EXIT_OK)
+		connection = required(answer, "connection");
+	if (connection && (json || session->output.columns))
 		code = finish_output(output_object(&session->output, connection));
-	else if (code == EXIT_OK)
+	else if (connection)
 		code = print_fields(session, connection);
+	else if (code == EXIT_OK)
+		code = EXIT_REFUSED;
 	json_decref(answer);
 	return code;
 }
