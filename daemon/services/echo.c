@@ -44,9 +44,9 @@ static void echo_all(struct service *service, struct conn_handle conn)
 
 	while ((unread = stack_peek(stack, conn, in, SERVICE_SPANS, &in_count)) > 0) {
 		room = stack_space(stack, conn, (size_t)unread, out, SERVICE_SPANS, &out_count);
+		/* An administrator has closed our direction: nothing can go back, but the peer's end must be seen. */
 		if (room == -EPIPE)
-			service_drain(service,
-			              conn); /* an administrator has closed our direction: up to the peer's FIN */
+			service_drain(service, conn);
 		if (room <= 0)
 			return;
 		n = copy_spans(out, out_count, in, in_count);

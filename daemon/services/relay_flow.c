@@ -187,6 +187,8 @@ bool relay_to_peer(struct relay_conn *c)
 	do {
 		asked = c->ask;
 		room = stack_space(stack, c->conn, asked, iov, SERVICE_SPANS, &count);
+		if (room == -EPIPE) /* an administrator has closed this direction: nothing more can go there */
+			return end_to_peer(c);
 		if (room <= 0) { /* READY_WRITABLE follows, or READY_ERROR */
 			relay_want_read(c, false);
 			return true;

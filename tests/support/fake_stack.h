@@ -26,6 +26,7 @@ struct fake_conn {
 
 	bool shut, closed, aborted; /* by the service; closed: with FIN, aborted: with RST */
 	bool unread_at_close;
+	bool admin_shut; /* the direction to the peer was closed by fake_admin_closes */
 };
 
 /* How finely data is cut into spans; 0: as one piece. Holds for all connections. */
@@ -40,4 +41,6 @@ void fake_peer_resets(struct fake_conn *conn, enum tcp_cause cause);
 /* The peer takes and acknowledges up to `length` bytes of what was sent, and the end when nothing is left; returns
  * how many bytes. `bytes` may be NULL. */
 size_t fake_peer_reads(struct fake_conn *conn, void *bytes, size_t length);
+/* As stack_admin_close without abort: FIN to the peer, and nobody tells the service. */
+void fake_admin_closes(struct fake_conn *conn);
 void fake_set_room(struct fake_conn *conn, size_t room);

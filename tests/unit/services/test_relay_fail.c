@@ -197,6 +197,35 @@ static void one_who_gives_up_while_connecting_is_forgotten(void **state)
 	}
 }
 
+static void an_administrators_close_ends_both_sides(void **state)
+{
+	(void)state;
+	for (int talkative = 0; talkative < 2; talkative++) {
+		struct fixture f;
+		struct fake_conn *conn;
+		char text[20];
+		int fd;
+
+		fixture_open(&f, SERVER_UNIX, 10);
+		fixture_start(&f, "relay");
+		conn = fake_accept(f.host.stack, 5);
+		fd = server_accept(&f);
+		fake_admin_closes(conn);
+		if (talkative)
+			assert_int_equal(write(fd, "more", 4), 4);
+		crank(&f);
+		fake_peer_sends(conn, "last words", 10);
+		fake_peer_closes(conn);
+		server_read_all(&f, fd, text, 10);
+		/* What could not be delivered shows at the server. */
+		assert_int_equal(server_read(&f, fd, text, 1), talkative ? -ECONNRESET : 0);
+		close(fd);
+		UNTIL(&f, conn->closed);
+		assert_false(conn->aborted);
+		fixture_close(&f);
+	}
+}
+
 static void idle_connections_end(void **state)
 {
 	struct fixture f;
@@ -317,6 +346,7 @@ int main(void)
 		cmocka_unit_test(a_refusal_resets_the_peer_and_is_logged_once),
 		cmocka_unit_test(connecting_takes_only_so_long),
 		cmocka_unit_test(one_who_gives_up_while_connecting_is_forgotten),
+		cmocka_unit_test(an_administrators_close_ends_both_sides),
 		cmocka_unit_test(idle_connections_end),
 		cmocka_unit_test(the_limit_resets_what_is_too_much),
 		cmocka_unit_test(the_http_kind_ends_in_order),

@@ -177,6 +177,35 @@ static void each_lets_go_once_of_a_dead_connection(void **state)
 	}
 }
 
+/* The administrator's FIN has gone out: whatever the peer still sends, its own end must be noticed. */
+static void each_ends_after_an_administrators_close(void **state)
+{
+	static const char *const kinds[] = { "echo", "discard", "chargen" };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct fixture f;
+		struct fake_conn *conn;
+
+		setup(&f, kinds[i], 0, 0);
+		conn = fake_accept(f.host.stack, 3);
+		fake_set_room(conn, 100);
+		peer_sends_pattern(conn, 0, 1000);
+		turn(&f);
+		fake_admin_closes(conn);
+		fake_peer_reads(conn, NULL, 100);
+		turn(&f);
+		peer_sends_pattern(conn, 1000, 1000);
+		turn(&f);
+		assert_int_equal(conn->in_length, 0);
+		assert_false(conn->closed);
+		fake_peer_closes(conn);
+		turn(&f);
+		assert_true(conn->closed);
+		teardown(&f);
+	}
+}
+
 static void discard_reads_all_and_closes_at_the_end(void **state)
 {
 	struct fixture f;
@@ -296,6 +325,7 @@ int main(void)
 		cmocka_unit_test(echo_leaves_unread_what_finds_no_room),
 		cmocka_unit_test(echo_goes_on_after_idling),
 		cmocka_unit_test(each_lets_go_once_of_a_dead_connection),
+		cmocka_unit_test(each_ends_after_an_administrators_close),
 		cmocka_unit_test(discard_reads_all_and_closes_at_the_end),
 		cmocka_unit_test(chargen_rotates_on_across_partial_fills),
 		cmocka_unit_test(chargen_fills_all_the_room_there_is),
