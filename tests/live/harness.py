@@ -300,7 +300,7 @@ def run_test(name, function):
         else:
             frame = traceback.extract_tb(error.__traceback__)[1]
             print(f"     at {frame.filename}:{frame.lineno}: {frame.line}")
-        for daemon in environment.daemons:
+        for daemon in {daemon.log_path: daemon for daemon in environment.daemons}.values():
             lines = daemon.log().splitlines()
             print(f"     log of {daemon.name}, last of {len(lines)} lines:")
             print("".join(f"       {line}\n" for line in lines[-40:]), end="", flush=True)

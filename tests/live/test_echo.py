@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 
-from harness import (Thread, check, connect, equal, main, read_all, read_exactly, wait_until)
+from harness import (Thread, check, connect, equal, main, read_all, read_exactly, reset, wait_until)
 from traffic import BULK_BYTES, CHUNK, echo_bulk, pattern
 
 SERVICES = [{"name": "echo", "kind": "echo", "port": 7}, {"name": "discard", "kind": "discard", "port": 9},
@@ -23,6 +23,28 @@ def test_bulk_through_echo(env):
         echo_bulk(sock, BULK_BYTES)
     took = time.monotonic() - began
     print(f"     {BULK_BYTES >> 20} MiB each way in {took:.1f} s: {BULK_BYTES * 8 / took / 1e9:.2f} Gb/s each way")
+
+
+def test_beyond_the_sequence_space(env):
+    """Positions come round again after 2^32 bytes, and comparisons change sides after 2^31, in both directions."""
+    daemon = env.daemon(services=SERVICES)
+    size = min(BULK_BYTES * 9 // 2, 9 << 29)
+    block = bytearray(CHUNK)
+    with connect(19, 60) as sock:
+        received = 0
+        while received < size:
+            count = sock.recv_into(block)
+            check(count > 0, f"the end after {received} bytes")
+            received += count
+        reset(sock)
+    with connect(9, 60) as sock:
+        for _ in range(size // CHUNK):
+            sock.sendall(block)
+        sock.shutdown(socket.SHUT_WR)
+        equal(read_all(sock), b"", "the end")
+    daemon.stop()
+    retransmitted = daemon.sql("SELECT sum(bytes_retransmitted) FROM connection")[0][0]
+    check(retransmitted < size // 100, f"{retransmitted} of {size} bytes were sent again")
 
 
 def test_two_hundred_at_once(env):

@@ -112,7 +112,7 @@ static int64_t measure_rtt(struct stack *stack, struct conn *conn, const struct 
 static void advance_una(struct stack *stack, struct conn *conn, seq_t ack, struct sent_news *news)
 {
 	struct send_queue *tx = conn->tx;
-	seq_t payload_start = seq_max(conn->snd_una, seq_add(conn->iss, 1)); /* the SYN is none */
+	seq_t payload_start = conn_payload_start(conn);
 	seq_t payload_end = seq_min(ack, conn->snd_end);
 	uint32_t payload = seq_gt(payload_end, payload_start) ? (uint32_t)seq_diff(payload_end, payload_start) : 0;
 
@@ -126,6 +126,8 @@ static void advance_una(struct stack *stack, struct conn *conn, seq_t ack, struc
 		strip_release(&tx->strip, &stack->blocks, payload_end, seq_eq(payload_end, conn->snd_end));
 	if (seq_lt(conn->recover, ack) && conn->ca_state == CA_OPEN)
 		conn->recover = ack; /* keep it within reach of comparisons */
+	if (tx->has_small && seq_leq(tx->small_end, ack))
+		tx->has_small = false; /* the same */
 }
 
 /* RFC 9293: only a segment that is not older than the one that set it last may set the window. */

@@ -196,6 +196,15 @@ struct conn {
 };
 _Static_assert(sizeof(struct conn) <= 488, "an idle connection must stay below 512 bytes all told");
 
+/* Where unacknowledged payload starts: SND.UNA, but that the SYN is none. Comparing with the ISS alone would be wrong
+ * 2^31 bytes later. */
+static inline seq_t conn_payload_start(const struct conn *conn)
+{
+	bool syn = conn->bytes_acked == 0 && seq_eq(conn->snd_una, conn->iss);
+
+	return syn ? seq_add(conn->iss, 1) : conn->snd_una;
+}
+
 /* ---- the stack ----------------------------------------------------------------------------------------------- */
 
 #define RAW_INLINE_BYTES 128

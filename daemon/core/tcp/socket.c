@@ -237,7 +237,7 @@ bool stack_at_eof(const struct stack *stack, struct conn_handle handle)
 
 static uint32_t queued_bytes(const struct conn *conn)
 {
-	seq_t start = seq_max(conn->snd_una, seq_add(conn->iss, 1));
+	seq_t start = conn_payload_start(conn);
 
 	return seq_gt(conn->snd_end, start) ? (uint32_t)seq_diff(conn->snd_end, start) : 0;
 }
