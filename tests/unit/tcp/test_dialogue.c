@@ -557,6 +557,50 @@ static void full_journal_refuses_connections(void **state)
 	peer_stop(p);
 }
 
+static void with_offload(struct stack_config *config)
+{
+	config->checksum_offload = true;
+	config->gso_bytes_max = 65000;
+}
+
+/* Comparisons of sequence numbers hold for half their space: nothing may be compared with where the stream began. */
+static void stream_longer_than_the_sequence_space(void **state)
+{
+	const struct tcp_options options = { .has_mss = true, .mss = 1460, .has_wscale = true, .wscale = 10 };
+	struct peer *p = peer_start(with_offload);
+	uint64_t sent = 0, total = 5ull << 30;
+	struct stack_conn_info info;
+
+	(void)state;
+	peer_establishes(p, options);
+	while (sent < total) {
+		struct frame_out out[4];
+		struct iovec iov[64];
+		ssize_t room;
+		int count;
+
+		room = stack_space(p->stack, p->conn, 1 << 20, iov, 64, &count);
+		assert_true(room >= 0);
+		stack_commit(p->stack, p->conn, (size_t)room, false);
+		for (size_t n; (n = stack_output(p->stack, out, 4)) > 0;) {
+			for (size_t i = 0; i < n; i++)
+				sent += out[i].length - out[i].header_bytes;
+		}
+		assert_int_equal(stack_info(p->stack, p->conn, &info), 0);
+		assert_in_range(info.send_q, 1, 17 << 20);
+		assert_true(info.unacked > 0);
+		p->now.ns += 100000;
+		peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = info.snd_nxt });
+		for (uint32_t i = 0; i < p->frame_count; i++)
+			sent += p->frame[i].length - p->frame[i].header_bytes;
+		peer_ignores_rest(p);
+	}
+	assert_int_equal(stack_info(p->stack, p->conn, &info), 0);
+	assert_true(info.bytes_acked > 4ull << 30);
+	assert_int_equal(info.retrans_total, 0);
+	peer_stop_anyhow(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -585,6 +629,7 @@ int main(void)
 		cmocka_unit_test(cookies_behind_the_table),
 		cmocka_unit_test(new_syn_ends_time_wait),
 		cmocka_unit_test(no_connection),
+		cmocka_unit_test(stream_longer_than_the_sequence_space),
 		cmocka_unit_test(full_journal_refuses_connections),
 	};
 
