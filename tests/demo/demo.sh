@@ -13,7 +13,7 @@ host=192.0.2.1
 stack=192.0.2.2
 
 # Only a terminal is told what is bold and what is faint.
-bold= faint= plain=
+bold='' faint='' plain=''
 if test -t 1; then
 	bold=$(printf '\033[1m') faint=$(printf '\033[2m') plain=$(printf '\033[0m')
 fi

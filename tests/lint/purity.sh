@@ -5,10 +5,10 @@
 
 set -eu
 build=${TAPSTACK_BUILDDIR:-.}
+source=${TAPSTACK_SRCDIR:-.}
 status=0
 
 archive=$build/.libs/libcore.a
-test -e "$archive" || archive=$build/libcore.a
 test -e "$archive" || {
 	echo "no libcore.a in $build"
 	exit 1
@@ -35,10 +35,11 @@ if nm "$archive" | grep -Eq '__(asan|tsan)_'; then
 	echo "a sanitizer's build: mutable data not looked for"
 	exit $status
 fi
-for archive in "$build"/.libs/lib*.a "$build"/lib*.a; do
-	test -e "$archive" || continue
+libraries=$(sed -n 's/^noinst_LTLIBRARIES *+= *\(.*\)\.la$/\1/p' "$source"/daemon/*/local.mk "$source"/ctl/local.mk)
+for library in libcore $libraries; do
+	archive=$build/.libs/$library.a
 	# .data.rel.ro is constant tables that hold addresses. daemon/log.c speaks for the process, which has one stderr.
-	mutable=$(nm -A --format=sysv "$archive" 2>/dev/null | awk -F'|' '
+	mutable=$(nm -A --format=sysv "$archive" | awk -F'|' '
 		$1 ~ /[:-]log\.o:/ { next }
 		$7 ~ /^(\.data|\.bss|\.tdata|\.tbss|\*COM\*)/ && $7 !~ /^\.data\.rel\.ro/ && $4 ~ /OBJECT|TLS/ {
 			print "  " $1 " (" $7 ")"

@@ -22,6 +22,7 @@ fresh()
 	printf '#pragma once\n' >"$tree/daemon/config/config.h"
 	printf '#pragma once\n' >"$tree/include/tapstack/plugin.h"
 	printf '#pragma once\n' >"$tree/daemon/core/tcp/connection.h"
+	touch "$tree/daemon/audit/local.mk" "$tree/ctl/local.mk"
 	archive 'int pure(int x); int pure(int x) { return x + 1; }'
 	plugin 'extern const int tapstack_plugin; const int tapstack_plugin = 1;'
 }
