@@ -7,6 +7,7 @@
 #include "link/link.h"
 #include "log.h"
 #include "plugin/registry.h"
+#include "services/status_http.h"
 #include "shard/render.h"
 #include "shard/shard.h"
 #include "shard/tenants.h"
@@ -47,6 +48,7 @@ struct daemon {
 	struct link *link;
 	struct audit *audit;
 	struct shards *shards;
+	struct status *status; /* NULL: no service of kind http so far */
 	struct control *control;
 
 	struct running_services services;
@@ -78,6 +80,9 @@ void services_free(struct running_services *services);
 /* Makes every shard run `services` instead of daemon->services, in all shards or none. Takes over what `services`
  * holds when it succeeds. */
 int services_apply(struct daemon *daemon, struct running_services *services, json_t *errors);
+/* The status page that services of kind `http` relay to: opened when `config` has the first of them. */
+int services_open_status(struct daemon *daemon, const struct config *config, json_t *errors);
+
 /* main_reload.c: reads the configuration again. *ret_report as struct control_hooks has it. */
 int daemon_reload(struct daemon *daemon, json_t **ret_report);
 

@@ -77,6 +77,8 @@ static int apply(struct daemon *daemon, struct config *config, struct report *re
 	if (error == 0)
 		error = services_resolve(daemon, config, &services, report->errors);
 	if (error == 0)
+		error = services_open_status(daemon, config, report->errors);
+	if (error == 0)
 		error = services_apply(daemon, &services, report->errors);
 	services_free(&services);
 	if (error != 0)

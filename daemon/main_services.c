@@ -186,6 +186,34 @@ int services_resolve(struct daemon *daemon, const struct config *config, struct 
 	return 0;
 }
 
+int services_open_status(struct daemon *daemon, const struct config *config, json_t *errors)
+{
+	const struct config_service *http = NULL;
+	char path[256], error[256] = "";
+	int result;
+
+	for (size_t i = 0; i < config->services.count && !http; i++) {
+		if (config->services.item[i].kind == CONFIG_SERVICE_HTTP)
+			http = &config->services.item[i];
+	}
+	if (!http)
+		return 0;
+	if (daemon->status) {
+		status_set_idle_timeout(daemon->status, http->idle_timeout);
+		return 0;
+	}
+	result = status_path(daemon->started, path, sizeof(path));
+	if (result == 0)
+		result = status_open(&(struct status_options){ .path = path,
+		                                               .idle_timeout = http->idle_timeout,
+		                                               .shards = daemon->shards,
+		                                               .names = &daemon->render_names },
+		                     daemon->base, &daemon->status, error, sizeof(error));
+	if (result != 0)
+		complain(errors, "status page: %s", *error ? error : strerror(-result));
+	return result;
+}
+
 /* ---- into the shards ----------------------------------------------------------------------------------------- */
 
 /* From one set of services to another, in one shard: ports may move between services, so all that change let go of

@@ -253,7 +253,7 @@ static int open_shards(struct daemon *daemon)
 static int open_services(struct daemon *daemon, struct running_services *services)
 {
 	json_t *errors = json_array();
-	int error = errors ? 0 : -ENOMEM;
+	int error = errors ? services_open_status(daemon, daemon->config, errors) : -ENOMEM;
 
 	if (error == 0)
 		error = services_apply(daemon, services, errors);
@@ -363,6 +363,7 @@ void daemon_free(struct daemon *daemon)
 	if (daemon->shards)
 		shards_stop(daemon->shards);
 	control_close(daemon->control);
+	status_close(daemon->status);
 	/* Answers that are still under way find their askers gone, or not; then the stacks go. */
 	shards_free(daemon->shards);
 	if (daemon->audit) {

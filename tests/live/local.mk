@@ -3,8 +3,10 @@ LIVE_TESTS = \
 	tests/live/test_crash.py \
 	tests/live/test_daemon.py \
 	tests/live/test_echo.py \
+	tests/live/test_http.py \
 	tests/live/test_relay.py \
-	tests/live/test_reset.py
+	tests/live/test_reset.py \
+	tests/live/test_shards.py
 dist_check_SCRIPTS += $(LIVE_TESTS)
 TESTS += $(LIVE_TESTS)
 EXTRA_DIST += tests/live/harness.py tests/live/peer.py tests/live/traffic.py

@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""Several shards: a flow has one owner, whichever TAP queue the kernel puts its frames into."""
+from harness import Thread, check, connect, equal, main, read_all, wait_until
+from traffic import Load, echo_bulk
+
+SERVICES = [{"name": "echo", "kind": "echo", "port": 7}]
+CONFIG = {"shard": {"count": 3}}
+
+
+def test_connections_spread_and_work(env):
+    daemon = env.daemon(services=SERVICES, config=CONFIG)
+    socks = [connect(7) for _ in range(60)]
+    threads = [Thread(echo_bulk, sock, (2 << 20) + number, number) for number, sock in enumerate(socks)]
+    rows = [row for row in daemon.ctl_json("connections") if row["state"] != "LISTEN"]
+    owners = {row["shard"] for row in rows}
+    for thread in threads:
+        thread.result()
+    for sock in socks:
+        sock.close()
+    equal(owners, {0, 1, 2}, "shards with connections")
+    shards = daemon.ctl_json("status")["shards"]
+    equal(sum(shard["forward_drops"] for shard in shards), 0, "frames dropped on the way to their shard")
+    check(sum(shard["forwarded_in"] for shard in shards) > 0, "some frames arrive at another shard first")
+    daemon.stop()
+    ids = daemon.sql("SELECT count(*), count(DISTINCT id) FROM connection")[0]
+    equal(ids, (60, 60), "connections, and their numbers")
+
+
+def test_short_connections(env):
+    daemon = env.daemon(services=SERVICES, config=CONFIG)
+    load = Load(7)
+    wait_until(lambda: load.completed >= 2000, "2000 connections", 60)
+    load.stop()
+    equal(load.failed, 0, "failures")
+    daemon.stop()
+    equal(daemon.sql("SELECT count(*) FROM transitions WHERE to_state = 'ESTABLISHED'")[0][0], load.established,
+          "connections in the audit")
+
+
+def test_reload_reaches_every_shard(env):
+    daemon = env.daemon(services=SERVICES, config=CONFIG)
+    daemon.config["services"] = [{"name": "echo", "kind": "echo", "port": 8}]
+    daemon.write_config()
+    daemon.ctl("reload")
+    socks = [connect(8) for _ in range(20)]
+    for sock in socks:
+        sock.sendall(b"x")
+        sock.shutdown(1)
+        equal(read_all(sock), b"x", "echo")
+        sock.close()
+    for _ in range(20):
+        try:
+            connect(7, 2).close()
+            check(False, "nothing listens on port 7 any more")
+        except ConnectionRefusedError:
+            pass
+
+
+if __name__ == "__main__":
+    main()
