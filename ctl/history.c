@@ -96,7 +96,7 @@ static void endpoint_in(sqlite3_context *context, int argc, sqlite3_value **argv
 
 static bool find_database(void *context, const json_t *parameters)
 {
-	const char *path = json_string_value(json_object_get(parameters, "database"));
+	const char *path = json_string_value(json_object_get(json_object_get(parameters, "audit"), "database"));
 
 	if (path)
 		*(char **)context = strdup(path);

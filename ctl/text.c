@@ -79,7 +79,7 @@ json_t *text_json(const char *bytes, size_t length)
 static char *number_text(double number)
 {
 	char text[64];
-	size_t length = (size_t)snprintf(text, sizeof(text), "%.3f", number);
+	size_t length = (size_t)snprintf(text, sizeof(text), "%.6f", number);
 
 	if (length >= sizeof(text)) /* some 10^60: no field of ours */
 		return strdup("?");

@@ -68,7 +68,7 @@ struct control_hooks {
 	const struct config *(*config)(void *context);
 	/* Names of the services by their tags. */
 	const struct render_names *(*names)(void *context);
-	/* Adds to the answer of Status what main knows: "audit": {...}, "link": {...}, "database": path, ... */
+	/* Adds to the answer of Status what main knows: "audit": {"database": path, ...}, "link": {...}, ... */
 	void (*status)(void *context, json_t *object);
 	/* Reads the configuration again. Returns 0, or -errno with everything as before. *ret_report is a new
 	 * reference to an object {"changed": [keys], "needs_restart": [keys], "errors": [texts]}, also on failure. */

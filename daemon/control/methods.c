@@ -13,9 +13,9 @@ static const struct parameter status_out[] = {
 	{ "role", PARAMETER_STRING, false, "what the caller may do: observe, operate or admin" },
 	{ "stack", PARAMETER_OBJECT, false, "sums over the shards: connections by state, limits, memory" },
 	{ "shards", PARAMETER_OBJECTS, false, "each shard: index, turns, link_up, ..." },
-	{ "database", PARAMETER_STRING, true, "path of the audit database" },
-	{ "audit", PARAMETER_OBJECT, true, "how the recorder keeps up" },
+	{ "audit", PARAMETER_OBJECT, true, "path of the database, and how the recorder keeps up" },
 	{ "link", PARAMETER_OBJECT, true, "the interface that frames go through" },
+	{ "mac", PARAMETER_STRING, true, "of the stack" },
 	{ 0 },
 };
 

@@ -298,8 +298,12 @@ void server_free(struct server *server)
 	server->calls++; /* until the last client is gone, nobody may free the server */
 	while (server->clients) {
 		struct client *client = server->clients;
+		struct evbuffer *output = bufferevent_get_output(client->bev);
 
-		evbuffer_write(bufferevent_get_output(client->bev), bufferevent_getfd(client->bev));
+		/* The answer to Stop, for one. A bufferevent keeps its output to itself until it is told otherwise.
+		 */
+		evbuffer_unfreeze(output, 1);
+		evbuffer_write(output, bufferevent_getfd(client->bev));
 		client_free(client);
 	}
 	rights_done(&server->options.rights);

@@ -332,7 +332,7 @@ static const struct render_names *hook_names(void *context)
 static void hook_status(void *context, json_t *object)
 {
 	(void)context;
-	json_object_set_new(object, "database", json_string("/tmp/audit.db"));
+	json_object_set_new(object, "audit", json_pack("{s:s}", "database", "/tmp/audit.db"));
 }
 
 static int hook_reload(void *context, json_t **ret_report)
@@ -347,7 +347,10 @@ static int hook_reload(void *context, json_t **ret_report)
 
 static void hook_stop(void *context)
 {
-	((struct shards *)context)->stops++;
+	struct shards *shards = context;
+
+	shards->stops++;
+	event_base_loopbreak(shards->base); /* as main does */
 }
 
 static void hook_action(void *context, const struct control_action *action)

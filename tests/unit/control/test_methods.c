@@ -159,7 +159,8 @@ static void answers(void **state)
 	heard = talk_hear_json(&talk, fd);
 	member = json_object_get(heard, "parameters");
 	assert_string_equal(json_string_value(json_object_get(member, "role")), "admin");
-	assert_string_equal(json_string_value(json_object_get(member, "database")), "/tmp/audit.db");
+	assert_string_equal(json_string_value(json_object_get(json_object_get(member, "audit"), "database")),
+	                    "/tmp/audit.db");
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(member, "stack"), "connections")), 5);
 	assert_int_equal(json_array_size(json_object_get(member, "shards")), 1);
 	json_decref(heard);
@@ -350,6 +351,27 @@ static void closed_meanwhile(void **state)
 	}
 }
 
+/* Whoever had the daemon stop still hears so. */
+static void last_answer(void **state)
+{
+	struct talk talk;
+	int fd;
+
+	(void)state;
+	talk_open(&talk);
+	fd = talk_dial(&talk);
+	talk_settle(&talk);
+	assert_true(write(fd, CALL("Stop"), sizeof(CALL("Stop"))) > 0);
+	while (!talk.shards.stops)
+		event_base_loop(talk.base, EVLOOP_ONCE);
+	control_close(talk.control);
+	talk.control = NULL;
+	assert_string_equal(talk_hear_error(&talk, fd), "");
+	assert_string_equal(talk_hear_error(&talk, fd), "closed");
+	close(fd);
+	talk_close(&talk);
+}
+
 /* ---- the interface description ------------------------------------------------------------------------------- */
 
 static bool is_name(const char *text, size_t length, bool field)
@@ -446,6 +468,7 @@ int main(void)
 		cmocka_unit_test(listings),
 		cmocka_unit_test(slow_reader),
 		cmocka_unit_test(closed_meanwhile),
+		cmocka_unit_test(last_answer),
 		cmocka_unit_test(description),
 	};
 
