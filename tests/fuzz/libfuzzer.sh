@@ -48,12 +48,22 @@ build_config()
 	ar rcs "$folder/libconfig.a" "$folder"/config_*.o
 }
 
+# Only what reads messages and filters: the server around it needs an event loop.
+build_control()
+{
+	for name in message filter value; do
+		compile -fsanitize=fuzzer-no-link,address,undefined -c "$src/daemon/control/$name.c" \
+			-o "$folder/control_$name.o"
+	done
+	ar rcs "$folder/libcontrol.a" "$folder"/control_*.o
+}
+
 run()
 {
 	target=$1
 	shift
 	compile -fsanitize=fuzzer,address,undefined "$src/tests/fuzz/$target.c" \
-		"$folder/libconfig.a" "$folder/libcore.a" -lsodium -lyaml \
+		"$folder/libcontrol.a" "$folder/libconfig.a" "$folder/libcore.a" -lsodium -lyaml -ljansson \
 		-o "$folder/$target"
 	if ! "$folder/$target" -artifact_prefix="./$target-" "$@" 2>"$folder/log"; then
 		cat "$folder/log"
@@ -64,6 +74,7 @@ run()
 
 build_core
 build_config
+build_control
 if test $# -gt 0; then
 	run "$@"
 else

@@ -2,7 +2,8 @@
 fuzz_driver = tests/fuzz/standalone.c tests/fuzz/fuzz.h tests/support/test_random.h
 fuzz_targets = \
 	tests/fuzz/fuzz_wire \
-	tests/fuzz/fuzz_config
+	tests/fuzz/fuzz_config \
+	tests/fuzz/fuzz_control
 check_PROGRAMS += $(fuzz_targets)
 TESTS += $(fuzz_targets) tests/fuzz/libfuzzer.sh
 dist_check_SCRIPTS += tests/fuzz/libfuzzer.sh
@@ -10,3 +11,5 @@ tests_fuzz_fuzz_wire_SOURCES = tests/fuzz/fuzz_wire.c $(fuzz_driver)
 tests_fuzz_fuzz_wire_LDADD = libcore.la $(SODIUM_LIBS)
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c $(fuzz_driver)
 tests_fuzz_fuzz_config_LDADD = libtapconfig.la
+tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz_control.c $(fuzz_driver)
+tests_fuzz_fuzz_control_LDADD = libcontrol.la $(JANSSON_LIBS)
