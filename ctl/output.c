@@ -184,7 +184,8 @@ static json_t *chosen(const struct output_options *options, const json_t *row)
 static int put_json(const struct output_options *options, const json_t *row, size_t flags)
 {
 	json_t *object = chosen(options, row);
-	int r = json_dumpf(object, options->file, flags | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+	int r = json_dumpf(object, options->file,
+	                   flags | JSON_ENSURE_ASCII | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 
 	json_decref(object);
 	return r;

@@ -129,7 +129,7 @@ char *text_of(const json_t *value)
 	case JSON_ARRAY:
 		return list_text(value);
 	case JSON_OBJECT:
-		return json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII);
+		return json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
 	case JSON_NULL:
 		break;
 	}

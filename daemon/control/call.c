@@ -1,4 +1,5 @@
 #include "control/client.h"
+#include "shard/render.h"
 #include "tapstack/control.h"
 
 #include <errno.h>
@@ -26,7 +27,7 @@ static void client_send(struct client *client, json_t *document)
 		/* One write at the end, not one for each piece of text. */
 		struct evbuffer *message = evbuffer_new();
 
-		if (message && json_dump_callback(document, append, message, JSON_COMPACT) == 0 &&
+		if (message && json_dump_callback(document, append, message, RENDER_JSON) == 0 &&
 		    evbuffer_add(message, "", 1) == 0)
 			error = evbuffer_add_buffer(output, message);
 		if (message)
@@ -45,7 +46,7 @@ static json_t *error_document(const char *error, json_t *parameters)
 char *call_error_text(const char *error, json_t *parameters)
 {
 	json_t *document = error_document(error, parameters);
-	char *text = document ? json_dumps(document, JSON_COMPACT) : NULL;
+	char *text = document ? json_dumps(document, RENDER_JSON) : NULL;
 
 	json_decref(document);
 	return text;

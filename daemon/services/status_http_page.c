@@ -166,7 +166,7 @@ static void connections_rows(struct evbuffer *out, const struct stack_conn_info 
 {
 	for (size_t i = 0; i < count; i++) {
 		json_t *object = render_connection(&infos[i], names, now);
-		char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+		char *text = object ? json_dumps(object, RENDER_JSON) : NULL;
 
 		/* A row for which there was no memory is a null: the reader sees that something is missing. */
 		evbuffer_add_printf(out, "%s\n%s", before + i ? "," : "", text ? text : "null");

@@ -112,8 +112,11 @@ static void put_options(json_t *object, const struct stack_conn_info *info, bool
 
 static void put_sequence(json_t *object, const struct stack_conn_info *info, bool *failed)
 {
-	put_integer(object, "iss", info->iss, failed);
-	put_integer(object, "irs", info->irs, failed);
+	/* TIME-WAIT has forgotten where the two sequences began. */
+	if (!info->compact || info->state != TCPS_TIME_WAIT) {
+		put_integer(object, "iss", info->iss, failed);
+		put_integer(object, "irs", info->irs, failed);
+	}
 	put_integer(object, "snd_una", info->snd_una, failed);
 	put_integer(object, "snd_nxt", info->snd_nxt, failed);
 	put_integer(object, "rcv_nxt", info->rcv_nxt, failed);

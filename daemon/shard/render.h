@@ -20,6 +20,9 @@ const char *render_address(const struct ip_addr *ip, char text[RENDER_ADDRESS_MA
 const char *render_endpoint(const struct ip_addr *ip, uint16_t port, char text[RENDER_ENDPOINT_MAX]);
 const char *render_mac(const struct mac_addr *mac, char text[18]);
 
+/* Flags for json_dumps: times are given to the microsecond, and without the digits that doubles add to it. */
+#define RENDER_JSON (JSON_COMPACT | JSON_REAL_PRECISION(15))
+
 /* An object, or NULL when memory is out. Times are milliseconds as numbers with fraction, as ss has them; bytes and
  * counts are integers. Fields:
  *   id, shard, state, local, local_port, peer, peer_port, service, role ("passive", "active"), cong, ca_state,
