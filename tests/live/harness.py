@@ -176,6 +176,22 @@ class Daemon:
     def ctl_json(self, *arguments):
         return json.loads(self.ctl(*arguments, "--json"))
 
+    def connections(self, port=None, peer_port=None):
+        """What ctl lists, without the listeners; only those of a port of ours or of the peer's."""
+        return [row for row in self.ctl_json("connections") if row["state"] != "LISTEN"
+                and port in (None, row["local_port"]) and peer_port in (None, row["peer_port"])]
+
+    def story(self, peer_port):
+        """(from, to, cause) of each transition of each connection from this port, as far as the recorder has come."""
+        return self.sql("SELECT t.from_state, t.to_state, t.cause FROM transitions AS t JOIN connection AS c "
+                        "ON c.id = t.connection WHERE c.remote_port = ? ORDER BY c.id, t.n", peer_port)
+
+    def last_transition(self, peer_port, seconds=10.0):
+        """How the connection from this port ended, once that is recorded."""
+        wait_until(lambda: any(to == "CLOSED" for _, to, _ in self.story(peer_port)),
+                   f"the end of the connection from port {peer_port} in the audit", seconds)
+        return self.story(peer_port)[-1]
+
     def rss_kib(self):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
             return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
@@ -209,7 +225,7 @@ class Environment:
 
 
 def connect(port, seconds=10.0, source=None):
-    return socket.create_connection((STACK, port), timeout=seconds, source_address=source and (source, 0))
+    return socket.create_connection((STACK, port), timeout=seconds, source_address=source)
 
 
 def read_all(sock, limit=1 << 62):
@@ -324,5 +340,8 @@ def main():
             continue
         ran += 1
         failed += not run_test(name, function)
-    print(f"{ran} tests, {failed} failed")
+    # In the words of cmocka, so that tests/run-count.sh counts the cases.
+    print(f"[  PASSED  ] {ran - failed} test(s).")
+    if failed:
+        print(f"[  FAILED  ] {failed} test(s)")
     sys.exit(1 if failed or not ran else 0)

@@ -3,17 +3,14 @@
 import os
 import signal
 import socket
+import subprocess
 import time
 
-from harness import (Thread, check, connect, equal, main, read_all, read_exactly, reset, wait_until)
+from harness import (STACK, Thread, check, connect, equal, main, read_all, read_exactly, reset, wait_until)
 from traffic import BULK_BYTES, CHUNK, echo_bulk, pattern
 
 SERVICES = [{"name": "echo", "kind": "echo", "port": 7}, {"name": "discard", "kind": "discard", "port": 9},
             {"name": "chargen", "kind": "chargen", "port": 19}]
-
-
-def states(daemon):
-    return {row["state"] for row in daemon.ctl_json("connections")}
 
 
 def test_bulk_through_echo(env):
@@ -51,6 +48,7 @@ def test_two_hundred_at_once(env):
     daemon = env.daemon(services=SERVICES)
     before = daemon.open_descriptors()
     socks = [connect(7) for _ in range(200)]
+    wait_until(lambda: [row["state"] for row in daemon.connections(7)] == ["ESTABLISHED"] * 200, "200 established")
     threads = [Thread(echo_bulk, sock, 256 * 1024 + number, number) for number, sock in enumerate(socks)]
     for thread in threads:
         thread.result()
@@ -86,7 +84,7 @@ def test_slow_reader(env):
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         sock.settimeout(30)
-        sock.connect(("192.0.2.2", 7))
+        sock.connect((STACK, 7))
         data = pattern(4) * 4
         sender = Thread(lambda: (sock.sendall(data), sock.shutdown(socket.SHUT_WR)))
         time.sleep(0.5)  # lets every buffer fill: this is what is tested
@@ -94,32 +92,67 @@ def test_slow_reader(env):
         sender.result()
 
 
-def be_killed():
-    """In a child: transfers until the end of the child."""
+def test_half_close_by_a_real_client(env):
+    """nc -N closes its direction at the end of its input, and ends when the other one is closed."""
+    daemon = env.daemon(services=SERVICES)
+    data = pattern(5) * 8
+    done = subprocess.run(["nc", "-N", STACK, "7"], input=data, capture_output=True, timeout=60, check=False)
+    equal(done.returncode, 0, f"exit code of nc: {done.stderr.decode()}")
+    check(done.stdout == data, "what came back is what was sent")
+    daemon.stop()
+    equal(daemon.sql("SELECT to_state, cause FROM transitions WHERE n > 1 ORDER BY n"),
+          [("CLOSE-WAIT", "RECEIVED_FIN"), ("LAST-ACK", "LOCAL_CLOSE"), ("CLOSED", "RECEIVED_ACK_OF_FIN")],
+          "the four-way close in the audit")
+    equal(daemon.sql("SELECT bytes_received, bytes_acked FROM connection"), [(len(data), len(data))], "bytes")
+
+
+def transfer_for_ever(port, read):
+    """In a child: sends, and reads or does not, until the end of the child."""
     try:
-        sock = connect(7, None)
-        Thread(sock.sendall, bytes(1 << 30))
-        while sock.recv(4096):
-            pass
+        sock = connect(port, None)
+        if read:
+            Thread(sock.sendall, bytes(1 << 30))
+            while sock.recv(4096):
+                pass
+        sock.sendall(bytes(1 << 34))
     finally:
         os._exit(1)
 
 
-def test_client_is_killed_in_mid_transfer(env):
-    daemon = env.daemon(services=SERVICES)
-    for _ in range(3):
-        pid = os.fork()
-        if pid == 0:
-            be_killed()
-        wait_until(lambda: states(daemon) & {"ESTABLISHED"}, "the connection is there")
-        time.sleep(0.05)  # in mid-transfer
+def kill_in_mid_transfer(daemon, port, read):
+    """Returns the peer's port of the connection, which is gone then."""
+    pid = os.fork()
+    if pid == 0:
+        transfer_for_ever(port, read)
+    try:
+        wait_until(lambda: any(row["bytes_received"] > 4 * CHUNK for row in daemon.connections(port)),
+                   "the transfer is under way")
+        peer_port = daemon.connections(port)[0]["peer_port"]
+    finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        wait_until(lambda: not states(daemon) - {"LISTEN"}, "the connection is gone")
+    wait_until(lambda: not daemon.connections(port), "the connection is gone", 30)
+    return peer_port
+
+
+def test_client_is_killed_in_mid_transfer(env):
+    """The kernel resets for it where there is something unread, and closes where there is not."""
+    daemon = env.daemon(services=SERVICES)
+    descriptors = daemon.open_descriptors()
+    for _ in range(3):
+        port = kill_in_mid_transfer(daemon, 7, read=True)
+        equal(daemon.last_transition(port)[1:], ("CLOSED", "RECEIVED_RST"), "the end of the echo")
+        port = kill_in_mid_transfer(daemon, 9, read=False)
+        daemon.last_transition(port)
+        equal([(to, cause) for _, to, cause in daemon.story(port)][2:],
+              [("CLOSE-WAIT", "RECEIVED_FIN"), ("LAST-ACK", "LOCAL_CLOSE"), ("CLOSED", "RECEIVED_ACK_OF_FIN")],
+              "the end of the discard")
     equal(daemon.ctl_json("status")["stack"]["buffer_bytes"], 0, "bytes left in buffers")
+    equal(daemon.open_descriptors(), descriptors, "descriptors of the daemon")
+    with connect(7) as sock:
+        sock.sendall(b"hello")
+        equal(read_exactly(sock, 5), b"hello", "echo, afterwards")
     daemon.stop()
-    rows = daemon.sql("SELECT count(*) FROM transitions WHERE cause = 'RECEIVED_RST'")
-    equal(rows[0][0], 3, "resets in the audit")
 
 
 def test_refused(env):

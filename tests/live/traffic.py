@@ -1,10 +1,11 @@
 """Bulk data with checksums, and counting clients, for the live tests."""
+import contextlib
 import hashlib
 import os
 import socket
 import threading
 
-from harness import Failed, Thread, check, connect, equal, read_exactly
+from harness import HOST, Failed, Thread, check, connect, equal, read_exactly, wait_until
 
 BULK_BYTES = int(os.environ.get("TAPSTACK_LIVE_BYTES", 1 << 30))
 CHUNK = 1 << 20
@@ -99,41 +100,56 @@ class Server:
 
 
 class Load:
-    """Clients that connect, exchange a few bytes with an echo, and close, over and over, until stop(). Counts what
-    each of them knows for sure: connections that were established, and those that ended well."""
+    """Clients that connect, exchange a few bytes with an echo, and close, over and over, until stop(). Every
+    connection has a source port of its own, which no other Load of this program uses again, so that the test can
+    look up each single one: `outcome` says of each port how far its client got."""
 
-    def __init__(self, port, clients=8):
+    FAILED, ESTABLISHED, ANSWERED, COMPLETED = range(4)
+    ports = iter(range(10000, 65536))
+
+    def __init__(self, env, port, clients=8):
+        env.cleanup(self.stop)
         self.port = port
         self.lock = threading.Lock()
-        self.stopping = False
-        self.established = self.completed = self.failed = 0
-        self.ports = set()
+        self.pause = threading.Event()
+        self.outcome = {}
+        self.completed = 0
         self.threads = [Thread(self.client) for _ in range(clients)]
 
     def client(self):
-        while not self.stopping:
-            try:
-                sock = connect(self.port, 5)
-            except (OSError, Failed):
+        while not self.pause.is_set():
+            with self.lock:
+                source = next(self.ports)
+                self.outcome[source] = self.FAILED
+            with contextlib.suppress(OSError, Failed):
+                self.talk(source)
+            if self.outcome[source] == self.COMPLETED:
                 with self.lock:
-                    self.failed += 1
-                continue
-            with sock:
-                with self.lock:
-                    self.established += 1
-                    self.ports.add(sock.getsockname()[1])
-                try:
-                    sock.sendall(b"0123456789")
-                    read_exactly(sock, 10)
-                    sock.shutdown(socket.SHUT_WR)
-                    check(not sock.recv(1), "nothing follows")
-                    with self.lock:
-                        self.completed += 1
-                except (OSError, Failed):
-                    with self.lock:
-                        self.failed += 1
+                    self.completed += 1
+            else:
+                self.pause.wait(0.01)  # a daemon that is not there is not asked too often
+
+    def talk(self, source):
+        with connect(self.port, 5, (HOST, source)) as sock:
+            self.outcome[source] = self.ESTABLISHED
+            sock.sendall(b"0123456789")
+            equal(read_exactly(sock, 10), b"0123456789", "the echo")
+            self.outcome[source] = self.ANSWERED
+            sock.shutdown(socket.SHUT_WR)
+            check(not sock.recv(1), "nothing follows")
+            self.outcome[source] = self.COMPLETED
+
+    def wait_for(self, count, seconds=60.0):
+        """`count` more are completed."""
+        wanted = self.completed + count
+        wait_until(lambda: self.completed >= wanted or not any(thread.is_alive() for thread in self.threads),
+                   f"{count} more connections", seconds)
+        check(self.completed >= wanted, "the clients have ended by themselves")
+
+    def with_outcome(self, *outcomes):
+        return {port for port, outcome in self.outcome.items() if outcome in outcomes}
 
     def stop(self):
-        self.stopping = True
+        self.pause.set()
         for thread in self.threads:
             thread.result(30)
