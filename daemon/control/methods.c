@@ -143,7 +143,7 @@ static void describe_types(FILE *out)
 #undef DESCRIBE_FIELD
 	fputs(")\n", out);
 #define DESCRIBE_ERROR(name, parameters, help)                                                                       \
-	fprintf(out, "\n# %c%s\nerror %s (%s)\n", *(help) - 'a' + 'A', help + 1, #name, parameters);
+	fprintf(out, "\n# %c%s\nerror %s (%s)\n", (help)[0] - 'a' + 'A', &(help)[1], #name, parameters);
 	TAPSTACK_CONTROL_ERRORS(DESCRIBE_ERROR)
 #undef DESCRIBE_ERROR
 }
