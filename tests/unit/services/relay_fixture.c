@@ -5,37 +5,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-
-int fixture_namespace(void **state)
-{
-	struct ifreq lo = { .ifr_name = "lo" };
-	int fd;
-
-	(void)state;
-	if (unshare(CLONE_NEWNET | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) < 0) {
-		perror("unshare");
-		return -1;
-	}
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &lo) < 0)
-		return -1;
-	lo.ifr_flags |= IFF_UP;
-	if (ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
-		return -1;
-	close(fd);
-	return 0;
-}
 
 struct instant fixture_now(void)
 {
@@ -199,22 +176,4 @@ void server_resets(int fd)
 
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(fd);
-}
-
-uint8_t pattern(size_t i)
-{
-	return (uint8_t)(i * 31 + i / 251);
-}
-
-void fill_pattern(uint8_t *bytes, size_t from, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		bytes[i] = pattern(from + i);
-}
-
-void assert_pattern(const uint8_t *bytes, size_t from, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		if (bytes[i] != pattern(from + i))
-			fail_msg("byte %zu of the stream is %u, not %u", from + i, bytes[i], pattern(from + i));
 }

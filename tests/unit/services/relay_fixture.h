@@ -1,8 +1,10 @@
 #pragma once
-/* A relay between a fake stack (the test plays the peers) and real sockets (the test plays the server), in a network
- * namespace of the test's own. */
+/* A relay between a fake stack (the test plays the peers) and real sockets (the test plays the server), for a
+ * program in a network namespace of its own (support/namespace.h). */
 #include "services/service.h"
 #include "support/fake_stack.h"
+#include "support/namespace.h"
+#include "support/pattern.h"
 
 #include <event2/event.h>
 #include <setjmp.h>
@@ -21,9 +23,6 @@ struct fixture {
 	int listener;
 	int descriptors; /* open before the service started */
 };
-
-/* Once per program: a namespace of its own with lo up. */
-int fixture_namespace(void **state);
 
 void fixture_open(struct fixture *f, enum server_kind kind, int backlog);
 /* After f->options have been set as wanted. */
@@ -55,8 +54,3 @@ void server_read_all(struct fixture *f, int fd, void *bytes, size_t length);
 void server_resets(int fd);
 /* A new listener at the same address, after the test has closed the old one. */
 void server_listens_again(struct fixture *f);
-
-/* Byte `i` of a stream without a short period. */
-uint8_t pattern(size_t i);
-void fill_pattern(uint8_t *bytes, size_t from, size_t length);
-void assert_pattern(const uint8_t *bytes, size_t from, size_t length);

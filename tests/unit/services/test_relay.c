@@ -331,5 +331,5 @@ int main(void)
 		cmocka_unit_test(stopping_lets_go_of_everything),
 	};
 
-	return cmocka_run_group_tests(tests, fixture_namespace, NULL);
+	return cmocka_run_group_tests(tests, namespace_enter, NULL);
 }

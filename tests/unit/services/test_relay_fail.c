@@ -353,5 +353,5 @@ int main(void)
 		cmocka_unit_test(the_http_kind_leaves_idle_time_to_its_server),
 	};
 
-	return cmocka_run_group_tests(tests, fixture_namespace, NULL);
+	return cmocka_run_group_tests(tests, namespace_enter, NULL);
 }

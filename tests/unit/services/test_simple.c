@@ -2,6 +2,7 @@
  * in every order. */
 #include "services/service.h"
 #include "support/fake_stack.h"
+#include "support/pattern.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -48,27 +49,14 @@ static void turn(struct fixture *f)
 		service_ready(f->service, &ready);
 }
 
-static uint8_t pattern(size_t i)
-{
-	return (uint8_t)(i * 31 + i / 251);
-}
-
 static void peer_sends_pattern(struct fake_conn *conn, size_t from, size_t length)
 {
 	uint8_t *bytes = malloc(length);
 
 	assert_non_null(bytes);
-	for (size_t i = 0; i < length; i++)
-		bytes[i] = pattern(from + i);
+	fill_pattern(bytes, from, length);
 	fake_peer_sends(conn, bytes, length);
 	free(bytes);
-}
-
-static void assert_pattern(const uint8_t *bytes, size_t from, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		if (bytes[i] != pattern(from + i))
-			fail_msg("byte %zu of the stream is %u, not %u", from + i, bytes[i], pattern(from + i));
 }
 
 static void echo_returns_everything_whatever_the_spans(void **state)
