@@ -120,7 +120,7 @@ static bool may_send_data(const struct conn *conn)
 static bool plan_data(struct stack *stack, struct conn *conn, struct plan *plan)
 {
 	uint32_t queued = seq_gt(conn->snd_end, conn->snd_nxt) ? (uint32_t)seq_diff(conn->snd_end, conn->snd_nxt) : 0;
-	bool fin_waits = (conn->flags & CONN_FIN_QUEUED) && !(conn->flags & CONN_FIN_SENT);
+	bool fin_waits = (conn->flags & CONN_FIN_QUEUED) && !(conn->flags & CONN_FIN_SENT), fin;
 	uint32_t length = 0;
 
 	if (!may_send_data(conn) || (queued == 0 && !fin_waits))
@@ -135,18 +135,18 @@ static bool plan_data(struct stack *stack, struct conn *conn, struct plan *plan)
 		if (length == 0)
 			return false;
 	}
-	*plan = (struct plan){ .kind = PLAN_DATA, .seq = conn->snd_nxt, .length = length };
-	plan->fin = fin_waits && length == queued && (window_beyond(conn, conn->snd_nxt) > length || length > 0);
-	return length > 0 || plan->fin;
+	fin = fin_waits && length == queued && (length > 0 || window_beyond(conn, conn->snd_nxt) > 0);
+	if (length == 0 && !fin)
+		return false;
+	*plan = (struct plan){ .kind = PLAN_DATA, .seq = conn->snd_nxt, .length = length, .fin = fin };
+	return true;
 }
 
 /* One octet into a closed window (RFC 9293 3.8.6.1): the first unacknowledged, or the next new one, or the FIN. */
 static bool plan_probe(struct conn *conn, struct plan *plan)
 {
 	conn->flags &= ~(uint32_t)CONN_PROBE;
-	if (!conn->tx)
-		return false;
-	if (conn->tx->sent.first) {
+	if (conn->tx && conn->tx->sent.first) {
 		*plan = (struct plan){ .kind = PLAN_PROBE, .seq = conn->snd_una, .length = 1 };
 		if ((conn->flags & CONN_FIN_SENT) && seq_eq(conn->snd_una, conn->snd_end)) {
 			plan->length = 0;
@@ -332,8 +332,14 @@ static bool note_in_flight(struct stack *stack, struct conn *conn, const struct 
 			tx->sent.first->flags |= SENT_EVER_RETRANSMITTED;
 			return true;
 		}
-		conn->snd_nxt = seq_add(conn->iss, 1);
-		return sent_append(&tx->sent, &stack->sents, conn->iss, conn->snd_nxt, stack->now);
+		end = seq_add(conn->iss, 1);
+		if (!sent_append(&tx->sent, &stack->sents, conn->iss, end, stack->now))
+			return false;
+		conn->snd_nxt = end;
+		return true;
+	case PLAN_PROBE:
+		conn->tx->sent.first->flags |= SENT_EVER_RETRANSMITTED; /* Karn */
+		return true;
 	case PLAN_DATA:
 		tx = conn_tx(stack, conn);
 		end = seq_add(plan->seq, plan->length + (plan->fin ? 1 : 0));

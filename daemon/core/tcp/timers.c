@@ -30,8 +30,10 @@ void output_restart_timer(struct stack *stack, struct conn *conn)
 		conn->backoff = 0;
 		conn->rtx_due = INSTANT_NEVER;
 	}
-	if (conn->rtx_due.ns == INT64_MAX && (in_flight || waiting || fin_waiting))
+	if (conn->rtx_due.ns == INT64_MAX && (in_flight || waiting || fin_waiting)) {
+		conn->progress_at = stack->now; /* the waiting begins: what gives up counts from here */
 		conn->rtx_due = instant_add(stack->now, backed_off(stack, conn));
+	}
 	conn_arm(stack, conn);
 }
 
@@ -49,7 +51,9 @@ static void syn_timeout(struct stack *stack, struct conn *conn)
 /* The peer's window is closed. As long as it answers, this goes on for ever (MUST-37). */
 static void probe(struct stack *stack, struct conn *conn)
 {
-	if (instant_reached(instant_add(conn->last_rcv, stack->config.tcp.retransmit_timeout), stack->now)) {
+	struct instant answered = instant_max(conn->last_rcv, conn->progress_at);
+
+	if (instant_reached(instant_add(answered, stack->config.tcp.retransmit_timeout), stack->now)) {
 		conn_reset(stack, conn, CAUSE_TIMEOUT_ZERO_WINDOW);
 		return;
 	}
@@ -82,6 +86,23 @@ static void retransmission_timeout(struct stack *stack, struct conn *conn)
 	conn_want_output(stack, conn);
 }
 
+/* Something waits that could not leave yet: held back by the sender's silly-window avoidance (RFC 9293 3.8.6.2.1, the
+ * override), or for want of a neighbour or of memory. */
+static void waiting_timeout(struct stack *stack, struct conn *conn)
+{
+	bool fin_waiting = (conn->flags & CONN_FIN_QUEUED) && !(conn->flags & CONN_FIN_SENT);
+
+	if (!fin_waiting && !seq_gt(conn->snd_end, conn->snd_nxt))
+		return;
+	if (instant_reached(instant_add(conn->progress_at, stack->config.tcp.retransmit_timeout), stack->now)) {
+		conn_reset(stack, conn, CAUSE_TIMEOUT_RETRANSMIT);
+		return;
+	}
+	conn->flags |= CONN_FORCE;
+	conn->rtx_due = instant_add(stack->now, backed_off(stack, conn));
+	conn_want_output(stack, conn);
+}
+
 static void retransmission_timer(struct stack *stack, struct conn *conn)
 {
 	conn->rtx_due = INSTANT_NEVER;
@@ -91,11 +112,8 @@ static void retransmission_timer(struct stack *stack, struct conn *conn)
 		probe(stack, conn);
 	} else if (conn->tx && conn->tx->sent.first) {
 		retransmission_timeout(stack, conn);
-	} else if (conn->tx) {
-		/* Held back by the sender's silly-window avoidance: RFC 9293 3.8.6.2.1, the override. */
-		conn->flags |= CONN_FORCE;
-		conn->rtx_due = instant_add(stack->now, backed_off(stack, conn));
-		conn_want_output(stack, conn);
+	} else {
+		waiting_timeout(stack, conn);
 	}
 }
 
