@@ -123,6 +123,8 @@ static int step1_sequence(struct stack *stack, struct conn *conn, struct arrival
 		                                   ? VERDICT_DUPLICATE
 		                                   : VERDICT_DROP_OUT_OF_WINDOW);
 	}
+	if (seg->flags & TCP_RST)
+		return CONTINUE; /* judged by the sequence number it came with, and not trusted with anything else */
 	/* RFC 7323 section 4.3: remember the timestamp that covers the left edge of the window. */
 	if (conn->agreed.timestamps && seg->options.has_timestamps && seq_leq(seg->seq, conn->last_ack_sent)) {
 		conn->ts_recent = seg->options.tsval;

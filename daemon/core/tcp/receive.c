@@ -81,8 +81,9 @@ static void absorb_holes(struct stack *stack, struct conn *conn)
 	struct receive_queue *rx = conn->rx;
 	seq_t filled = conn->rcv_nxt;
 
-	if (seq_leq(rx->holes->range[0].start, filled))
-		conn->rcv_nxt = seq_max(filled, rx->holes->range[0].end);
+	/* What filled the hole may reach over several ranges and end inside one. */
+	for (uint32_t i = 0; i < rx->holes->count && seq_leq(rx->holes->range[i].start, conn->rcv_nxt); i++)
+		conn->rcv_nxt = seq_max(conn->rcv_nxt, rx->holes->range[i].end);
 	ranges_remove_before(rx->holes, conn->rcv_nxt);
 	if (rx->holes->count == 0)
 		drop_holes(stack, rx);

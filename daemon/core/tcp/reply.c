@@ -75,9 +75,11 @@ void reply_reset_conn(struct stack *stack, const struct conn *conn)
 enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn)
 {
 	uint16_t second = (uint16_t)(stack->now.ns / 1000000000);
+	/* It leaves before this turn's payload is settled: what may still be given up is not acknowledged. */
+	bool unsettled = conn->rx && conn->rx->first_span;
 	struct tcp_segment ack = {
 		.seq = conn->snd_nxt,
-		.ack = conn->rcv_nxt,
+		.ack = unsettled ? conn->rx->settled : conn->rcv_nxt,
 		.flags = TCP_ACK,
 		.window = window_field(conn),
 	};
