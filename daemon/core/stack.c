@@ -71,6 +71,10 @@ static bool config_makes_sense(const struct stack_config *config)
 {
 	const struct stack_tcp_config *tcp = &config->tcp;
 
+	for (uint32_t i = 0; i < config->address_count && i < STACK_ADDRESSES_MAX; i++) {
+		if (config->address[i].prefix_bits > 128)
+			return false;
+	}
 	return config->address_count > 0 && config->address_count <= STACK_ADDRESSES_MAX &&
 	       config->mtu_bytes >= 576 && config->mtu_bytes <= 65535 && config->connections_max > 0 &&
 	       config->half_open_max > 0 && config->time_wait_max > 0 && config->listeners_max > 0 &&
@@ -382,8 +386,13 @@ static bool emit_conn(struct stack *stack, struct frame_out *out)
 	stack->output_first = conn->output_next;
 	if (!stack->output_first)
 		stack->output_last = NULL;
-	if ((conn->flags & CONN_DEAD) || !output_next(stack, conn, out)) {
+	if (conn->flags & CONN_DEAD) {
 		conn_left_list(stack, conn, CONN_ON_OUTPUT);
+		return false;
+	}
+	if (!output_next(stack, conn, out)) {
+		conn->flags &= ~(uint32_t)CONN_ON_OUTPUT;
+		conn_release_idle_queues(stack, conn);
 		return false;
 	}
 	/* One frame each in turn: a bulk sender does not hold up the others. */

@@ -181,7 +181,7 @@ void stack_settle(struct stack *stack);
 #define FRAME_OUT_IOV_MAX 8
 
 /* A frame to send: maps one to one onto struct virtio_net_hdr. iov[0] is `header` (all headers), the rest is payload
- * in the send buffers. Valid until the next call on the stack other than stack_output. */
+ * in the send buffers. Valid until the next call on the stack. */
 struct frame_out {
 	struct iovec iov[FRAME_OUT_IOV_MAX];
 	uint32_t iov_count, length;

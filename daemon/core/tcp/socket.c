@@ -50,14 +50,16 @@ static void remove_listener(struct stack *stack, struct listener *listener, enum
 	uint32_t *slot = &stack->listener_bucket[listener->options.port % LISTENER_BUCKETS];
 	struct half_open *half;
 	struct conn *conn;
+	uint32_t from = 0;
 
-	for (uint32_t from = 0; listener->half_open > 0 && (half = pool_next_live(&stack->half_opens, from));
-	     from = half->node.head.slot + 1) {
+	while (listener->half_open > 0 && (half = pool_next_live(&stack->half_opens, from))) {
+		from = half->node.head.slot + 1; /* before the record may go */
 		if (half->listener_slot == listener->head.slot)
 			refuse_half_open(stack, half, cause);
 	}
-	for (uint32_t from = 0; listener->accept_queue > 0 && (conn = pool_next_live(&stack->conns, from));
-	     from = conn->node.head.slot + 1) {
+	from = 0;
+	while (listener->accept_queue > 0 && (conn = pool_next_live(&stack->conns, from))) {
+		from = conn->node.head.slot + 1;
 		if (!(conn->flags & CONN_ACCEPT_PENDING) || conn->listener_slot != listener->head.slot)
 			continue;
 		conn->flags |= CONN_ORPHAN; /* nobody has been told of it */
@@ -286,6 +288,8 @@ ssize_t stack_space(struct stack *stack, struct conn_handle handle, size_t wante
 	tx = room > 0 ? conn_tx(stack, conn) : NULL;
 	if (tx)
 		got = strip_space(&tx->strip, &stack->blocks, conn->snd_end, room, iov, iov_max, ret_count);
+	if (room > 0 && queued == 0) /* what is not committed by the end of the turn goes back then */
+		conn_want_output(stack, conn);
 	if (got < wanted)
 		conn->flags |= CONN_WANTS_SPACE;
 	if (got == 0 && queued == 0) { /* out of memory, and no ACK will ever come to say that there is room */
@@ -459,9 +463,11 @@ static bool raw_has_room(const struct stack *stack)
 static size_t stop_connections(struct stack *stack, bool abort)
 {
 	struct conn *conn;
+	uint32_t from = 0;
 	size_t alive = 0;
 
-	for (uint32_t from = 0; (conn = pool_next_live(&stack->conns, from)); from = conn->node.head.slot + 1) {
+	while ((conn = pool_next_live(&stack->conns, from))) {
+		from = conn->node.head.slot + 1; /* before the record may go */
 		if ((conn->flags & CONN_DEAD) || conn->state == TCPS_CLOSED)
 			continue;
 		if (abort && raw_has_room(stack)) {

@@ -43,7 +43,7 @@ static void send_ack(struct stack *stack, const struct time_wait *tw);
 void time_wait_insert(struct stack *stack, const struct conn *conn)
 {
 	struct time_wait *tw = pool_get(&stack->time_waits);
-	uint32_t window;
+	int32_t window;
 
 	if (!tw && (tw = oldest(stack))) {
 		COUNT(stack, time_wait_evicted);
@@ -58,7 +58,8 @@ void time_wait_insert(struct stack *stack, const struct conn *conn)
 	tw->rcv_nxt = conn->rcv_nxt;
 	tw->ts_recent = conn->ts_recent;
 	tw->timestamps = conn->agreed.timestamps;
-	window = (uint32_t)seq_diff(conn->rcv_adv, conn->rcv_nxt) >> conn->agreed.rcv_wscale;
+	window = seq_diff(conn->rcv_adv, conn->rcv_nxt); /* the FIN may lie beyond what was offered */
+	window = window > 0 ? window >> conn->agreed.rcv_wscale : 0;
 	tw->window = (uint16_t)(window > UINT16_MAX ? UINT16_MAX : window);
 	tw->service = conn->service;
 	tw->congestion = conn->congestion->id;
