@@ -85,6 +85,8 @@ void peer_turn(struct peer *p)
 		p->ready_flags |= ready.flags;
 	}
 	stack_settle(p->stack);
+	while (p->held_count > 0)
+		free(p->held[--p->held_count]);
 	collect_frames(p);
 }
 
@@ -173,21 +175,28 @@ void peer_stop(struct peer *p)
 /* ---- the peer's side ---------------------------------------------------------------------------------------------
  */
 
-enum stack_verdict peer_sends_frame(struct peer *p, const void *bytes, size_t length)
+enum stack_verdict peer_puts_frame(struct peer *p, const void *bytes, size_t length)
 {
 	uint8_t *exact = malloc(length ? length : 1); /* so that a sanitizer sees every byte too far */
 	struct frame_in in = { .bytes = exact, .length = (uint32_t)length };
 
+	assert_true(p->held_count < sizeof(p->held) / sizeof(p->held[0]));
 	memcpy(exact, bytes, length);
+	p->held[p->held_count++] = exact;
 	p->verdict = stack_input(p->stack, p->now, &in);
-	peer_turn(p);
-	free(exact);
 	return p->verdict;
 }
 
-enum stack_verdict peer_sends(struct peer *p, struct seg seg)
+enum stack_verdict peer_sends_frame(struct peer *p, const void *bytes, size_t length)
 {
-	static uint8_t frame[70000];
+	peer_puts_frame(p, bytes, length);
+	peer_turn(p);
+	return p->verdict;
+}
+
+/* The frame of a segment; returns its length. */
+static size_t write_segment(const struct peer *p, struct seg seg, uint8_t *frame)
+{
 	struct ethernet_header ethernet = { .destination = stack_mac, .source = p->mac, .type = ETHERTYPE_IPV4 };
 	struct ipv4_packet ip = {
 		.source = PEER_IP, .destination = STACK_IP, .ttl = 64, .protocol = IP_PROTOCOL_TCP
@@ -216,7 +225,19 @@ enum stack_verdict peer_sends(struct peer *p, struct seg seg)
 	store16(frame + HEADERS + 16, (uint16_t)(~checksum_fold(sum) ^ (seg.bad_checksum ? 1 : 0)));
 	ethernet_write(frame, &ethernet);
 	ipv4_write(frame + ETHERNET_HEADER_BYTES, &ip);
-	return peer_sends_frame(p, frame, HEADERS + ip.payload_bytes);
+	return HEADERS + ip.payload_bytes;
+}
+
+static uint8_t segment_frame[70000];
+
+enum stack_verdict peer_puts(struct peer *p, struct seg seg)
+{
+	return peer_puts_frame(p, segment_frame, write_segment(p, seg, segment_frame));
+}
+
+enum stack_verdict peer_sends(struct peer *p, struct seg seg)
+{
+	return peer_sends_frame(p, segment_frame, write_segment(p, seg, segment_frame));
 }
 
 /* ---- what is expected

@@ -63,6 +63,8 @@ struct peer {
 	enum stack_verdict verdict; /* of the last frame put in */
 	uint32_t journal_seen;
 	struct mac_addr mac;
+	uint8_t *held[64]; /* frames put in since the last turn */
+	uint32_t held_count;
 	bool answers_arp; /* requests are answered and not shown to the test; a test may turn it off */
 };
 
@@ -78,7 +80,10 @@ void peer_stop_anyhow(struct peer *p);
 uint8_t peer_pattern(uint32_t position);
 
 enum stack_verdict peer_sends(struct peer *p, struct seg seg);
+/* The same, but the turn goes on: more may follow before the service, timers and output have theirs. */
+enum stack_verdict peer_puts(struct peer *p, struct seg seg);
 /* Raw bytes as a frame. */
+enum stack_verdict peer_puts_frame(struct peer *p, const void *bytes, size_t length);
 enum stack_verdict peer_sends_frame(struct peer *p, const void *bytes, size_t length);
 /* Turns the crank without input; called by all others. */
 void peer_turn(struct peer *p);

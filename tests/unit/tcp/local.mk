@@ -5,7 +5,8 @@ libpeer_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support $(CMOCKA_CFLA
 
 tcp_tests = \
 	tests/unit/tcp/test_dialogue \
-	tests/unit/tcp/test_state
+	tests/unit/tcp/test_state \
+	tests/unit/tcp/test_trouble
 check_PROGRAMS += $(tcp_tests)
 TESTS += $(tcp_tests)
 tests_unit_tcp_test_state_SOURCES = tests/unit/tcp/test_state.c
@@ -13,3 +14,6 @@ tests_unit_tcp_test_state_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
 tests_unit_tcp_test_dialogue_SOURCES = tests/unit/tcp/test_dialogue.c
 tests_unit_tcp_test_dialogue_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_dialogue_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_trouble_SOURCES = tests/unit/tcp/test_trouble.c
+tests_unit_tcp_test_trouble_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_trouble_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
