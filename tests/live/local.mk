@@ -9,4 +9,4 @@ LIVE_TESTS = \
 	tests/live/test_shards.py
 dist_check_SCRIPTS += $(LIVE_TESTS)
 TESTS += $(LIVE_TESTS)
-EXTRA_DIST += tests/live/harness.py tests/live/peer.py tests/live/traffic.py
+EXTRA_DIST += tests/live/harness.py tests/live/peer.py tests/live/record.py tests/live/traffic.py

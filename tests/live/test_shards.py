@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Several shards: a flow has one owner, whichever TAP queue the kernel puts its frames into."""
-from harness import Thread, check, connect, equal, main, read_all, wait_until
+import signal
+
+from harness import Thread, check, connect, equal, main, read_all
+from record import compare, report
 from traffic import Load, echo_bulk
 
 SERVICES = [{"name": "echo", "kind": "echo", "port": 7}]
@@ -26,15 +29,20 @@ def test_connections_spread_and_work(env):
     equal(ids, (60, 60), "connections, and their numbers")
 
 
-def test_short_connections(env):
+def test_every_connection_is_recorded_through_a_crash(env):
+    """Each shard has a ring of its own; all of them are taken in again."""
     daemon = env.daemon(services=SERVICES, config=CONFIG)
-    load = Load(7)
-    wait_until(lambda: load.completed >= 2000, "2000 connections", 60)
+    load = Load(env, 7)
+    load.wait_for(1000)
+    daemon.signal(signal.SIGKILL)
+    daemon.wait()
+    daemon = env.daemon(services=SERVICES, config=CONFIG)
+    load.wait_for(1000)
     load.stop()
-    equal(load.failed, 0, "failures")
     daemon.stop()
-    equal(daemon.sql("SELECT count(*) FROM transitions WHERE to_state = 'ESTABLISHED'")[0][0], load.established,
-          "connections in the audit")
+    report(daemon, load, compare(daemon, load))
+    shards = daemon.sql("SELECT count(DISTINCT shard) FROM connection GROUP BY run")
+    equal(shards, [(CONFIG["shard"]["count"],)] * 2, "shards that had connections, in each run")
 
 
 def test_reload_reaches_every_shard(env):
