@@ -193,8 +193,11 @@ struct frame_out {
 };
 
 /* Up to `count` frames that may go out now; returns their number, 0: nothing more. What the link then can't send
- * counts as lost on the way. */
+ * counts as lost on the way. Sending may make room that a service waits for: stack_next_ready may have news again. */
 size_t stack_output(struct stack *stack, struct frame_out *frames, size_t count);
+
+/* Is there anything for stack_next_ready to report? */
+bool stack_has_ready(const struct stack *stack);
 
 /* When stack_advance must be called even if nothing arrives; never in the past after a finished turn. */
 struct instant stack_deadline(const struct stack *stack);

@@ -14,6 +14,7 @@
 
 #define BATCHES_A_TURN 8u  /* of full batches from the link, before the event loop is looked at again */
 #define READY_A_TURN 4096u /* reports of readiness */
+#define ROUNDS_A_TURN 8u   /* of services and output */
 #define OUTPUTS_A_TURN 32u /* batches to the link */
 #define SPINS_A_TURN 32u   /* polls of the link, while spinning, before the event loop is looked at again */
 #define REATTACH_EVERY DURATION_MS(500)
@@ -238,24 +239,38 @@ void shard_output(struct shard *shard)
 	shard->more = true;
 }
 
-/* Services, then the answer to all that came in: the end of a turn whose time is latched. */
-static void finish(struct shard *shard)
+/* Services have their say. */
+static void dispatch(struct shard *shard)
 {
-	struct stack *stack = shard->host.stack;
 	struct stack_ready ready;
 	uint32_t reports = 0;
 
-	while (stack_next_ready(stack, &ready)) {
+	while (stack_next_ready(shard->host.stack, &ready)) {
 		tenant_dispatch(shard, &ready);
 		if (++reports == READY_A_TURN) {
 			shard->more = true;
-			break;
+			return;
 		}
 	}
-	stack_settle(stack);
-	if (shard->tenants_leaving)
-		tenants_sweep(shard);
-	shard_output(shard);
+}
+
+/* Services, then the answer to all that came in: the end of a turn whose time is latched. What goes out makes room
+ * for services that send in bulk, so they take turns with the link, and what they write is still in the cache when it
+ * is sent. */
+static void finish(struct shard *shard)
+{
+	struct stack *stack = shard->host.stack;
+	uint32_t rounds = 0;
+
+	do {
+		dispatch(shard);
+		stack_settle(stack);
+		if (shard->tenants_leaving)
+			tenants_sweep(shard);
+		shard_output(shard);
+	} while (stack_has_ready(stack) && ++rounds < ROUNDS_A_TURN);
+	if (stack_has_ready(stack))
+		shard->more = true;
 	shard->begun = false;
 }
 

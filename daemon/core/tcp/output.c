@@ -411,6 +411,8 @@ bool output_next(struct stack *stack, struct conn *conn, struct frame_out *frame
 	}
 	build_frame(stack, conn, &plan, &mac, frame);
 	account(stack, conn, &plan);
+	if (plan.kind == PLAN_DATA)
+		send_tell_space(stack, conn);
 	if (plan.length > 0 && plan.kind != PLAN_PROBE)
 		congestion_on_sent(stack, conn, plan.length);
 	if (plan.kind != PLAN_ACK)

@@ -178,6 +178,11 @@ bool stack_next_ready(struct stack *stack, struct stack_ready *ret_ready)
 	return false;
 }
 
+bool stack_has_ready(const struct stack *stack)
+{
+	return stack->ready_first != NULL;
+}
+
 int stack_set_user(struct stack *stack, struct conn_handle handle, uint64_t user)
 {
 	struct conn *conn = conn_find(stack, handle);
@@ -244,6 +249,14 @@ static uint32_t queued_bytes(const struct conn *conn)
 	return seq_gt(conn->snd_end, start) ? (uint32_t)seq_diff(conn->snd_end, start) : 0;
 }
 
+/* What is queued beyond this and can't be sent yet would only get cold in the cache before it is. */
+#define NOT_SENT_MAX (512u << 10)
+
+static uint32_t not_sent_bytes(const struct conn *conn)
+{
+	return seq_gt(conn->snd_end, conn->snd_nxt) ? (uint32_t)seq_diff(conn->snd_end, conn->snd_nxt) : 0;
+}
+
 /* Send-buffer auto-tuning: twice the congestion window keeps the path full while one window waits for its ACKs. */
 static void tune_sndbuf(const struct stack *stack, struct conn *conn)
 {
@@ -260,7 +273,7 @@ void send_tell_space(struct stack *stack, struct conn *conn)
 	if (!(conn->flags & CONN_WANTS_SPACE))
 		return;
 	tune_sndbuf(stack, conn);
-	if (queued_bytes(conn) > conn->sndbuf - conn->sndbuf / 3)
+	if (queued_bytes(conn) > conn->sndbuf - conn->sndbuf / 3 || not_sent_bytes(conn) > NOT_SENT_MAX / 2)
 		return;
 	conn->flags &= ~(uint32_t)CONN_WANTS_SPACE;
 	conn_tell(stack, conn, READY_WRITABLE);
@@ -283,6 +296,8 @@ ssize_t stack_space(struct stack *stack, struct conn_handle handle, size_t wante
 	tune_sndbuf(stack, conn);
 	queued = queued_bytes(conn);
 	room = conn->sndbuf > queued ? conn->sndbuf - queued : 0;
+	if (not_sent_bytes(conn) + room > NOT_SENT_MAX)
+		room = NOT_SENT_MAX > not_sent_bytes(conn) ? NOT_SENT_MAX - not_sent_bytes(conn) : 0;
 	if (room > wanted)
 		room = (uint32_t)wanted;
 	tx = room > 0 ? conn_tx(stack, conn) : NULL;

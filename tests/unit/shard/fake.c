@@ -94,6 +94,11 @@ bool stack_next_ready(struct stack *stack, struct stack_ready *ret_ready)
 	return true;
 }
 
+bool stack_has_ready(const struct stack *stack)
+{
+	return stack->has_ready;
+}
+
 int stack_abort(struct stack *stack, struct conn_handle conn)
 {
 	(void)stack;
