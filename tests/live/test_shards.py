@@ -13,13 +13,13 @@ CONFIG = {"shard": {"count": 3}}
 def test_connections_spread_and_work(env):
     daemon = env.daemon(services=SERVICES, config=CONFIG)
     socks = [connect(7) for _ in range(60)]
-    threads = [Thread(echo_bulk, sock, (2 << 20) + number, number) for number, sock in enumerate(socks)]
     rows = [row for row in daemon.ctl_json("connections") if row["state"] != "LISTEN"]
     owners = {row["shard"] for row in rows}
-    for thread in threads:
+    for thread in [Thread(echo_bulk, sock, (2 << 20) + number, number) for number, sock in enumerate(socks)]:
         thread.result()
     for sock in socks:
         sock.close()
+    equal(len(rows), 60, "connections in the listing")
     equal(owners, {0, 1, 2}, "shards with connections")
     shards = daemon.ctl_json("status")["shards"]
     equal(sum(shard["forward_drops"] for shard in shards), 0, "frames dropped on the way to their shard")
