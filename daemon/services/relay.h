@@ -50,6 +50,7 @@ struct relay_conn {
 	bool server_done;       /* the server's end has been passed to the peer */
 	bool all_sent;          /* and the peer has acknowledged it */
 	bool server_deaf;       /* the server reads no more: what the peer sends is thrown away */
+	bool server_reset;      /* and its end is a reset */
 	uint8_t header_length;  /* of the PROXY header; 0: none */
 	uint8_t header_written; /* of it */
 	uint8_t header[PROXY_HEADER_MAX];

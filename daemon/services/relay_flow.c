@@ -94,12 +94,14 @@ static bool discard(struct relay_conn *c)
 	return true;
 }
 
-/* Writing to the server failed. What it has sent before still belongs to the peer: reading goes on until its end, and
- * the peer is reset once it has everything. */
-static bool server_deaf(struct relay_conn *c)
+/* Writing to the server failed. What it has sent before still belongs to the peer: reading goes on until its end. If
+ * it has closed, the peer is reset once it has everything; if it was this write that found a reset, the end is one.
+ */
+static bool server_deaf(struct relay_conn *c, int error)
 {
 	relay_want_write(c, false);
 	c->server_deaf = true;
+	c->server_reset = error != -EPIPE;
 	if (c->all_sent)
 		return relay_sent(c);
 	return discard(c);
@@ -150,7 +152,7 @@ bool relay_to_server(struct relay_conn *c)
 		if (n == -EAGAIN || n == -EINTR)
 			break;
 		if (n < 0)
-			return server_deaf(c);
+			return server_deaf(c, (int)n);
 		moved += (size_t)n;
 	} while (n > 0 && !left && moved < RELAY_TURN_BYTES);
 	if (moved > 0) {
@@ -194,9 +196,9 @@ bool relay_to_peer(struct relay_conn *c)
 			return true;
 		}
 		n = readv(c->fd, iov, count);
-		if (n == 0)
+		if (n == 0 && !c->server_reset)
 			return end_to_peer(c);
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 			return server_reset(c);
 		if (n < 0)
 			break;

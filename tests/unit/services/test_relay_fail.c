@@ -96,6 +96,36 @@ static void a_server_that_stops_reading_is_heard_out(void **state)
 	fixture_close(&f);
 }
 
+/* A reset that writing to the server finds first is no end of what the server says, although reading shows one then.
+ */
+static void a_reset_found_in_writing_is_not_taken_for_the_end(void **state)
+{
+	struct fixture f;
+	struct fake_conn *conn;
+	char text[10];
+	int fd;
+
+	(void)state;
+	fixture_open(&f, SERVER_TCP, 10);
+	fixture_start(&f, "relay");
+	conn = fake_accept(f.host.stack, 5);
+	fake_set_room(conn, 6);
+	fd = server_accept(&f);
+	assert_int_equal(write(fd, "half a word", 11), 11);
+	UNTIL(&f, conn->out_length == 6);
+	server_resets(fd);
+	fake_peer_sends(conn, "go on", 5);
+	UNTIL(&f, conn->in_length == 0);
+	assert_false(conn->aborted);
+	assert_int_equal(fake_peer_reads(conn, text, 6), 6);
+	fake_set_room(conn, 100);
+	UNTIL(&f, conn->shut || conn->aborted);
+	assert_false(conn->shut);
+	assert_true(conn->aborted);
+	assert_int_equal(f.service->stats.target_resets, 1);
+	fixture_close(&f);
+}
+
 static void a_server_gone_after_its_end_resets_the_peer(void **state)
 {
 	(void)state;
@@ -342,6 +372,7 @@ int main(void)
 		cmocka_unit_test(the_peers_reset_reaches_the_server),
 		cmocka_unit_test(the_servers_reset_reaches_the_peer),
 		cmocka_unit_test(a_server_that_stops_reading_is_heard_out),
+		cmocka_unit_test(a_reset_found_in_writing_is_not_taken_for_the_end),
 		cmocka_unit_test(a_server_gone_after_its_end_resets_the_peer),
 		cmocka_unit_test(a_refusal_resets_the_peer_and_is_logged_once),
 		cmocka_unit_test(connecting_takes_only_so_long),
