@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """The relay: the kernel's TCP on one side, a local server on the other, and nothing lost in between."""
 import os
+import signal
 import socket
 import struct
 import time
 
 from harness import (HOST, STACK, Thread, check, connect, equal, main, read_all, read_exactly, reset, wait_until)
-from traffic import BULK_BYTES, Server, echo_bulk, pattern, receive_bulk, send_bulk
+from traffic import (BULK_BYTES, Child, Server, echo_bulk, pattern, receive_bulk, send_bulk, send_for_ever, under_way)
 
 
 def relay(target, **options):
@@ -18,8 +19,41 @@ def echo_server(sock):
         sock.sendall(data)
 
 
+def both_kinds(env):
+    """Addresses for a server."""
+    return os.path.join(env.directory, "server"), ("127.0.0.1", 0)
+
+
+def how_it_ends(sock):
+    """Reads on: "end" or "reset"."""
+    try:
+        sock.sendall(b"x")
+        while sock.recv(65536):
+            pass
+        return "end"
+    except ConnectionResetError:
+        return "reset"
+
+
+def check_reset(sock):
+    try:
+        equal(sock.recv(1), None, "a reset")
+    except ConnectionResetError:
+        pass
+
+
+def in_states(daemon, states):
+    wait_until(lambda: {row["state"] for row in daemon.connections(80)} <= states, f"state {states}")
+
+
+def path(daemon, peer_port):
+    """States after ESTABLISHED."""
+    states = [to for _, to, _ in daemon.story(peer_port)]
+    return states[states.index("ESTABLISHED") + 1:]
+
+
 def test_bulk_through_relay(env):
-    for address in (os.path.join(env.directory, "server"), ("127.0.0.1", 0)):
+    for address in both_kinds(env):
         server = Server(echo_server, address)
         env.cleanup(server.close)
         daemon = env.daemon(services=[relay(server.target)])
@@ -53,13 +87,18 @@ def test_half_close_by_the_client(env):
         size, digest = receive_bulk(sock)
         sock.sendall(f"{size} {digest}".encode())
 
-    server = Server(count)
-    env.cleanup(server.close)
-    env.daemon(services=[relay(server.target)])
-    with connect(80) as sock:
-        digest = send_bulk(sock, 5000000)
-        sock.shutdown(socket.SHUT_WR)
-        equal(read_all(sock).decode(), f"5000000 {digest}", "the server's answer")
+    for address in both_kinds(env):
+        server = Server(count, address)
+        env.cleanup(server.close)
+        daemon = env.daemon(services=[relay(server.target)])
+        with connect(80) as sock:
+            port = sock.getsockname()[1]
+            digest = send_bulk(sock, 5000000)
+            in_states(daemon, {"ESTABLISHED", "CLOSE-WAIT"})
+            sock.shutdown(socket.SHUT_WR)
+            equal(read_all(sock).decode(), f"5000000 {digest}", "the server's answer")
+        daemon.stop()
+        equal(path(daemon, port), ["CLOSE-WAIT", "LAST-ACK", "CLOSED"], "the close in the audit")
 
 
 def test_half_close_by_the_server(env):
@@ -69,48 +108,94 @@ def test_half_close_by_the_server(env):
         sock.shutdown(socket.SHUT_WR)
         return receive_bulk(sock)
 
-    server = Server(say_and_listen)
-    env.cleanup(server.close)
-    env.daemon(services=[relay(server.target)])
-    with connect(80) as sock:
-        equal(read_all(sock), b"goodbye", "all that the server said")
-        digest = send_bulk(sock, 3000000)
-    equal(server.results(), [(3000000, digest)], "what the server got after its FIN")
+    for address in both_kinds(env):
+        server = Server(say_and_listen, address)
+        env.cleanup(server.close)
+        daemon = env.daemon(services=[relay(server.target)], config={"tcp": {"msl": "100ms"}})
+        with connect(80) as sock:
+            port = sock.getsockname()[1]
+            equal(read_all(sock), b"goodbye", "all that the server said")
+            in_states(daemon, {"FIN-WAIT-2"})
+            digest = send_bulk(sock, 3000000)
+            in_states(daemon, {"FIN-WAIT-2"})
+        equal(server.results(), [(3000000, digest)], "what the server got after its FIN")
+        wait_until(lambda: not daemon.connections(80), "TIME-WAIT is over")
+        daemon.stop()
+        equal(path(daemon, port), ["FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "CLOSED"], "the close in the audit")
 
 
-def test_reset_is_carried_as_reset(env):
-    def wait_for_reset(sock):
-        sock.sendall(b"x")
-        try:
-            while sock.recv(65536):
-                pass
-            return "end"
-        except ConnectionResetError:
-            return "reset"
-
-    def reset_at_once(sock):
-        sock.recv(1)
-        reset(sock)
-
-    server = Server(wait_for_reset)
+def test_reset_is_carried_to_the_server(env):
+    server = Server(how_it_ends)
     env.cleanup(server.close)
     daemon = env.daemon(services=[relay(server.target)])
     sock = connect(80)
     read_exactly(sock, 1)
+    port = sock.getsockname()[1]
     reset(sock)
-    wait_until(lambda: server.threads, "the server's connection")
     equal(server.results(), ["reset"], "what the server saw")
-    daemon.stop()
+    equal(daemon.last_transition(port), ("ESTABLISHED", "CLOSED", "RECEIVED_RST"), "the end in the audit")
+
+
+def test_reset_is_carried_to_the_client(env):
+    def reset_at_once(sock):
+        sock.recv(1)
+        reset(sock)
 
     server = Server(reset_at_once)
     env.cleanup(server.close)
-    env.daemon(services=[relay(server.target)])
+    daemon = env.daemon(services=[relay(server.target)])
     with connect(80) as sock:
         sock.sendall(b"x")
-        try:
-            equal(sock.recv(1), None, "a reset")
-        except ConnectionResetError:
-            pass
+        check_reset(sock)
+        equal(daemon.last_transition(sock.getsockname()[1]), ("ESTABLISHED", "CLOSED", "LOCAL_ABORT"),
+              "the end in the audit")
+
+
+def test_client_is_killed_in_mid_transfer(env):
+    """There is something unread then, so its kernel resets; the server must not take that for the end."""
+    server = Server(how_it_ends)
+    env.cleanup(server.close)
+    daemon = env.daemon(services=[relay(server.target)])
+    descriptors = daemon.open_descriptors()
+    client = Child(env, send_for_ever, 80)
+    port = under_way(daemon, 80)
+    client.kill()
+    equal(server.results(), ["reset"], "what the server saw")
+    equal(daemon.last_transition(port), ("ESTABLISHED", "CLOSED", "RECEIVED_RST"), "the end in the audit")
+    wait_until(lambda: daemon.open_descriptors() == descriptors, "all descriptors are closed again")
+
+
+def test_server_is_killed_in_mid_transfer(env):
+    """Its client learns it, and the service works again when the server does."""
+    def stop_reading(listener):
+        with listener.accept()[0] as sock:
+            sock.recv(1)
+            signal.pause()
+
+    def echo(listener):
+        with listener.accept()[0] as sock:
+            echo_server(sock)
+
+    for address in both_kinds(env):
+        with Server.listener(address) as listener:
+            daemon = env.daemon(services=[relay(Server.target_of(listener))])
+            descriptors = daemon.open_descriptors()
+            child = Child(env, stop_reading, listener)
+            with connect(80, 30) as sock:
+                sender = Thread(send_bulk, sock, 1 << 50)
+                port = under_way(daemon, 80)
+                child.kill()
+                try:
+                    sender.result(30)
+                except ConnectionError:
+                    pass
+                equal(daemon.last_transition(port), ("ESTABLISHED", "CLOSED", "LOCAL_ABORT"), "the end in the audit")
+            wait_until(lambda: daemon.open_descriptors() == descriptors, "all descriptors are closed again")
+            child = Child(env, echo, listener)
+            with connect(80) as sock:
+                echo_bulk(sock, 100000)
+            child.kill()
+            daemon.stop()
 
 
 def test_back_pressure(env):
@@ -142,7 +227,7 @@ def test_server_is_not_there(env):
     try:
         with connect(80) as sock:
             sock.sendall(b"x")
-            equal(sock.recv(1), None, "a reset")
+            check_reset(sock)
     except ConnectionError:
         pass
 

@@ -2,6 +2,7 @@
 import contextlib
 import hashlib
 import os
+import signal
 import socket
 import threading
 
@@ -56,25 +57,71 @@ def echo_bulk(sock, size, seed=1):
     equal(digest, sent, "digest of what came back")
 
 
+class Child:
+    """A process of its own that runs function(*arguments), to be killed in the midst of it."""
+
+    def __init__(self, env, function, *arguments):
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                function(*arguments)
+            finally:
+                os._exit(1)
+        env.cleanup(self.kill)
+
+    def kill(self):
+        """kill -9, and waits for its end; once."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            self.pid = None
+
+
+def send_for_ever(port):
+    """And reads nothing of what comes back."""
+    send_bulk(connect(port, None), 1 << 50)
+
+
+def receive_for_ever(port):
+    receive_bulk(connect(port, None))
+
+
+def under_way(daemon, port, size=64 << 10):
+    """Waits for a transfer on this port of the stack, in either direction; returns the peer's port."""
+    def ports():
+        return [row["peer_port"] for row in daemon.connections(port)
+                if max(row["bytes_received"], row["bytes_acked"]) > size]
+    return wait_until(ports, "a transfer")[0]
+
+
 class Server:
     """A TCP or Unix server with a thread for each connection; `handler(sock)` runs there."""
 
     def __init__(self, handler, address=("127.0.0.1", 0)):
-        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-        self.sock = socket.socket(family, socket.SOCK_STREAM)
-        if family == socket.AF_INET:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.sock.bind(address)
-        self.sock.listen(1024)
+        self.sock = self.listener(address)
         self.handler = handler
         self.accepted = 0
         self.threads = []
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
+    @staticmethod
+    def listener(address):
+        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        if family == socket.AF_INET:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(1024)
+        return sock
+
     @property
     def target(self):
-        name = self.sock.getsockname()
+        return self.target_of(self.sock)
+
+    @staticmethod
+    def target_of(listener):
+        name = listener.getsockname()
         return f"unix:{name}" if isinstance(name, str) else f"tcp:{name[0]}:{name[1]}"
 
     def run(self):
@@ -91,7 +138,8 @@ class Server:
             return self.handler(sock)
 
     def results(self):
-        """What the handlers returned, in the order of their connections."""
+        """What the handlers returned, in the order of their connections, of which there is at least one."""
+        wait_until(lambda: self.threads, "a connection at the server")
         return [thread.result() for thread in self.threads]
 
     def close(self):
