@@ -62,6 +62,7 @@ class Daemon:
         self.directory = directory
         self.name = name
         self.arguments = list(arguments)
+        self.command = [TAPSTACKD]
         self.path = os.path.join(directory, name + ".yaml")
         self.log_path = os.path.join(directory, name + ".log")
         self.state = os.path.join(directory, "state")
@@ -99,12 +100,13 @@ class Daemon:
             os.unlink(notify_path)
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(notify_path)
+        os.chmod(notify_path, 0o666)
         self.notify.setblocking(False)
         self.notified = {}
         began = time.monotonic()
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [TAPSTACKD, "-c", self.path, *self.arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                [*self.command, "-c", self.path, *self.arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**os.environ, "NOTIFY_SOCKET": notify_path})
         if ready:
             wait_until(lambda: self.poll_notify().get("READY") or self.process.poll() is not None,

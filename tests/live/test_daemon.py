@@ -2,8 +2,10 @@
 """The daemon as an operator sees it: start, ready, reload, stop, and what is said about mistakes."""
 import json
 import os
+import shutil
 import signal
 import socket
+import stat
 import subprocess
 import time
 
@@ -237,6 +239,34 @@ def test_interface_goes_and_comes_back(env):
             equal(read_exactly(second, 5), b"again", "a new connection")
         sock.sendall(b"still")
         equal(read_exactly(sock, 5), b"still", "the old connection lives on")
+    daemon.stop()
+
+
+def test_unprivileged(env):
+    """With CAP_NET_ADMIN and nothing else, as the unit starts it."""
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        if os.geteuid() != 0 or int(file.read().split()[1]) != 0:
+            print("     left out: only root can become somebody else")
+            return
+    # A device that everybody may open, as it is on Debian, seen by the daemon only.
+    device = os.path.join(env.directory, "tun")
+    os.mknod(device, stat.S_IFCHR, os.stat("/dev/net/tun").st_rdev)
+    os.chmod(device, 0o666)
+    os.chmod(env.directory, 0o777)
+    program = shutil.copy(TAPSTACKD, env.directory)
+    become = ("setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs --bounding-set -all,+net_admin "
+              "--inh-caps -all,+net_admin --ambient-caps -all,+net_admin")
+    daemon = env.daemon(services=[ECHO], start=False)
+    daemon.command = ["unshare", "--mount", "sh", "-c",
+                      f'mount --bind {device} /dev/net/tun && exec {become} "$@"', "sh", program]
+    daemon.start()
+    with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as file:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in file)
+    equal(status["CapEff"], "0000000000001000", "capabilities")
+    equal(status["Uid"].split()[0], "65534", "user")
+    with connect(7) as sock:
+        sock.sendall(b"hello")
+        equal(read_exactly(sock, 5), b"hello", "echo")
     daemon.stop()
 
 

@@ -1,6 +1,7 @@
 # unit tests of daemon/shard
 SHARD_TESTS = \
 	tests/unit/shard/test_forward \
+	tests/unit/shard/test_log \
 	tests/unit/shard/test_mailbox \
 	tests/unit/shard/test_render \
 	tests/unit/shard/test_survey \
@@ -19,6 +20,8 @@ SHARD_TEST_LIBS = libshard.la libcore.la $(LIBEVENT_LIBS) $(JANSSON_LIBS) $(SODI
 
 tests_unit_shard_test_forward_SOURCES = tests/unit/shard/test_forward.c $(SHARD_FAKES)
 tests_unit_shard_test_forward_LDADD = $(SHARD_TEST_LIBS)
+tests_unit_shard_test_log_SOURCES = tests/unit/shard/test_log.c
+tests_unit_shard_test_log_LDADD = libshard.la $(CMOCKA_LIBS)
 tests_unit_shard_test_mailbox_SOURCES = tests/unit/shard/test_mailbox.c
 tests_unit_shard_test_mailbox_LDADD = libshard.la $(CMOCKA_LIBS) -lpthread
 tests_unit_shard_test_render_SOURCES = tests/unit/shard/test_render.c $(SHARD_FAKES)
