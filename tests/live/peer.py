@@ -1,10 +1,12 @@
 """A peer that is made by hand: Ethernet, ARP, IPv4 and TCP over the daemon's unix link, one frame a message. It does
 nothing by itself but answer ARP, so a test can stop at any point of a connection's life."""
+import os
 import socket
 import struct
 import time
 
 from harness import HOST, STACK, Failed, check, wait_until
+from traffic import Server
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 MAC = bytes.fromhex("020000000001")
@@ -125,6 +127,19 @@ class Connection:
                     return segment
         raise Failed(f"no segment with flags {flags:#x} within {seconds} s; seen: {seen}")
 
+    def answer(self, flags):
+        """The very next segment of this connection, which has exactly these flags (PSH apart)."""
+        segment = self.expect(0)
+        check(segment.flags & ~PSH == flags, f"the next segment was to have flags {flags:#x}, it is {segment}")
+        return segment
+
+    def acknowledged(self):
+        """Until everything sent here is acknowledged; returns that segment."""
+        while True:
+            segment = self.expect(ACK)
+            if segment.ack == self.snd_nxt:
+                return segment
+
     def quiet(self, seconds=0.2):
         """Nothing arrives for this connection."""
         give_up = time.monotonic() + seconds
@@ -145,3 +160,30 @@ class Connection:
 
     def reset(self):
         self.send(RST | ACK)
+
+
+def in_state(daemon, connection, state):
+    def states():
+        return [row["state"] for row in daemon.connections(peer_port=connection.local_port)]
+    wait_until(lambda: states() == [state], f"state {state}")
+
+
+class Setup:
+    """A daemon on a unix link with an echo, and a relay to a server that does what the test says."""
+
+    ports = iter(range(40000, 65536))
+
+    def __init__(self, env, config=None, handler=None, **relay):
+        path = os.path.join(env.directory, "link")
+        services = [{"name": "echo", "kind": "echo", "port": 7}]
+        if handler:
+            self.server = Server(handler)
+            env.cleanup(self.server.close)
+            services.append({"name": "relay", "kind": "relay", "port": 80, "target": self.server.target, **relay})
+        self.daemon = env.daemon(services=services, config={
+            "link": {"backend": "unix:" + path, "host_addresses": []}, **(config or {})})
+        self.wire = Wire(path)
+        env.cleanup(self.wire.close)
+
+    def connection(self, port=7, **options):
+        return Connection(self.wire, port, next(self.ports), **options)
