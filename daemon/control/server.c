@@ -62,10 +62,12 @@ static bool take_message(struct client *client)
 	ssize_t length = whole_message(client, input);
 	char *text;
 
+	if (length > (ssize_t)MESSAGE_BYTES_MAX || (length < 0 && client->scanned > MESSAGE_BYTES_MAX)) {
+		refuse_input(client, "longer than 1 MiB");
+		return false;
+	}
 	if (length < 0) {
-		if (client->scanned > MESSAGE_BYTES_MAX)
-			refuse_input(client, "longer than 1 MiB");
-		else if (client->at_eof && client->scanned > 0)
+		if (client->at_eof && client->scanned > 0)
 			refuse_input(client, "ends without a NUL byte");
 		return false;
 	}
@@ -81,6 +83,18 @@ static bool take_message(struct client *client)
 	return true;
 }
 
+/* Bounds the input by not reading. libevent's own high watermark is no use for that: it calls back again and again,
+ * without looking at any descriptor, for as long as the input is full and nobody takes from it. */
+static void choose_reading(struct client *client)
+{
+	size_t waiting = evbuffer_get_length(bufferevent_get_input(client->bev));
+
+	if (client->closing || client->at_eof || waiting > MESSAGE_BYTES_MAX)
+		bufferevent_disable(client->bev, EV_READ);
+	else
+		bufferevent_enable(client->bev, EV_READ);
+}
+
 /* Does what is waiting, as far as order, output and fairness allow; frees the client when all is done. */
 static void client_work(struct client *client)
 {
@@ -90,17 +104,15 @@ static void client_work(struct client *client)
 	for (int i = 0; i < CALLS_PER_ROUND && more; i++)
 		more = !client->call && !client->closing && evbuffer_get_length(output) < SERVER_OUTPUT_HIGH &&
 		       take_message(client);
-	if (more) {
-		client_go_on(client);
+	if (!more && client->at_eof && !client->call && evbuffer_get_length(bufferevent_get_input(client->bev)) == 0)
+		client->closing = true;
+	if (client->closing && !client->call && evbuffer_get_length(output) == 0) {
+		client_free(client);
 		return;
 	}
-	if (client->at_eof && !client->call && evbuffer_get_length(bufferevent_get_input(client->bev)) == 0)
-		client->closing = true;
-	if (client->closing) {
-		bufferevent_disable(client->bev, EV_READ);
-		if (!client->call && evbuffer_get_length(output) == 0)
-			client_free(client);
-	}
+	choose_reading(client);
+	if (more)
+		client_go_on(client);
 }
 
 /* Not from within a method: it may free the client. A timer of zero runs after the loop has looked at all
@@ -176,7 +188,6 @@ static int client_new(struct server *server, int fd, const struct control_peer *
 	server->client_count++;
 
 	bufferevent_setcb(client->bev, on_readable, on_drained, on_event, client);
-	bufferevent_setwatermark(client->bev, EV_READ, 0, MESSAGE_BYTES_MAX + 1);
 	bufferevent_setwatermark(client->bev, EV_WRITE, SERVER_OUTPUT_LOW, 0);
 	bufferevent_set_timeouts(client->bev, NULL, &server->options.stall_timeout);
 	bufferevent_enable(client->bev, EV_READ | EV_WRITE);

@@ -29,3 +29,4 @@ tests_unit_control_test_server_SOURCES = tests/unit/control/test_server.c $(CONT
 tests_unit_control_test_server_LDADD = $(CONTROL_TEST_LIBS)
 tests_unit_control_test_socket_SOURCES = tests/unit/control/test_socket.c
 tests_unit_control_test_socket_LDADD = libcontrol.la $(CMOCKA_LIBS)
+tests_unit_control_test_socket_LDFLAGS = -Wl,--wrap=chmod

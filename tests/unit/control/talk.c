@@ -118,7 +118,7 @@ int talk_dial(struct talk *talk)
 	return fd;
 }
 
-static int64_t now_ms(void)
+int64_t talk_now_ms(void)
 {
 	struct timespec now;
 
@@ -130,14 +130,14 @@ static int64_t now_ms(void)
 static void turn(struct talk *talk, int64_t deadline, const char *what)
 {
 	event_base_loop(talk->base, EVLOOP_NONBLOCK);
-	if (now_ms() > deadline)
+	if (talk_now_ms() > deadline)
 		fail_msg("five seconds, and still %s", what);
 }
 
 bool talk_send(struct talk *talk, int fd, const void *bytes, size_t length)
 {
 	const char *at = bytes;
-	int64_t deadline = now_ms() + 5000;
+	int64_t deadline = talk_now_ms() + 5000;
 
 	while (length) {
 		ssize_t n = send(fd, at, length, MSG_NOSIGNAL);
@@ -160,7 +160,7 @@ bool talk_say(struct talk *talk, int fd, const char *text)
 
 char *talk_hear(struct talk *talk, int fd)
 {
-	int64_t deadline = now_ms() + 5000;
+	int64_t deadline = talk_now_ms() + 5000;
 	size_t used = 0, size = 4096;
 	char *text = malloc(size);
 

@@ -46,10 +46,15 @@ const char *talk_hear_error(struct talk *talk, int fd);
 /* Runs the server for a moment: until it has nothing more to do. */
 void talk_settle(struct talk *talk);
 
+/* Milliseconds of the monotonic clock. */
+int64_t talk_now_ms(void);
+
 #define TALK_UNTIL(talk, expression)                                                                                 \
 	do {                                                                                                         \
-		for (long left_ = 5000000; !(expression); left_--) {                                                 \
-			if (event_base_loop((talk)->base, EVLOOP_NONBLOCK) < 0 || !left_)                            \
-				fail_msg("still not true: %s", #expression);                                         \
+		int64_t give_up_ = talk_now_ms() + 5000;                                                             \
+		while (!(expression)) {                                                                              \
+			event_base_loop((talk)->base, EVLOOP_NONBLOCK);                                              \
+			if (talk_now_ms() > give_up_)                                                                \
+				fail_msg("still not true after five seconds: %s", #expression);                      \
 		}                                                                                                    \
 	} while (0)

@@ -151,6 +151,7 @@ static void fragmented(void **state)
 	heard = talk_hear(&talk, fd);
 	assert_string_equal(heard, "{\"parameters\":{\"text\":\"bit by bit\"}}");
 	free(heard);
+	talk_expect(&talk, fd, ECHO("b"), ECHOED("b")); /* shorter than what was looked at before */
 	close(fd);
 	talk_close(&talk);
 }
@@ -341,29 +342,78 @@ static void never_reads(void **state)
 	talk_close(&talk);
 }
 
-/* Calls of a client that does not read its answers are not taken any more. */
+/* Processor time that the server takes in 200 ms in which nobody does anything, in milliseconds. */
+static long busy_ms(struct talk *talk)
+{
+	struct timespec before, after;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	event_base_loopexit(talk->base, &(struct timeval){ 0, 200000 });
+	event_base_loop(talk->base, 0);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	return (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000;
+}
+
+/* Calls of a client that does not read its answers are not taken any more; the server then sleeps, others are served,
+ * and it is noticed at once when the client goes. */
 static void never_reads_answers(void **state)
 {
 	struct talk talk;
 	size_t taken = 0;
-	int fd;
+	int64_t give_up;
+	int fd, other;
 
 	(void)state;
 	talk_open_server(&talk, &interface, 30000);
 	fd = talk_dial(&talk);
+	other = talk_dial(&talk);
+	give_up = talk_now_ms() + 5000;
 	for (unsigned stuck = 0; stuck < 200;) {
 		static const char call[] =
 		        "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":"
 		        "{\"interface\":\"org.varlink.service\"}}";
 		ssize_t n = send(fd, call, sizeof(call), MSG_NOSIGNAL);
 
-		if (n < 0)
+		if (n < 0) {
+			assert_int_equal(errno, EAGAIN);
 			stuck++;
-		else
+		} else {
 			taken += (size_t)n;
+		}
 		event_base_loop(talk.base, EVLOOP_NONBLOCK);
 		assert_true(taken < 16u << 20);
+		assert_true(talk_now_ms() < give_up);
 	}
+	assert_int_equal(server_clients(talk.server), 2);
+	assert_in_range(busy_ms(&talk), 0, 50);
+	talk_expect(&talk, other, ECHO("not held up"), ECHOED("not held up"));
+	close(fd);
+	TALK_UNTIL(&talk, server_clients(talk.server) == 1);
+	close(other);
+	talk_close(&talk);
+}
+
+/* The same while a call is under way and more has been sent behind it than is kept. */
+static void much_behind_a_late_call(void **state)
+{
+	static char zeros[3u << 20];
+	struct talk talk;
+	int64_t give_up;
+	int fd;
+
+	(void)state;
+	talk_open_server(&talk, &interface, 30000);
+	fd = talk_dial(&talk);
+	assert_true(talk_say(&talk, fd, "{\"method\":\"org.example.test.Flood\",\"more\":true}"));
+	give_up = talk_now_ms() + 5000;
+	for (int i = 0; i < 500; i++) {
+		if (send(fd, zeros, sizeof(zeros), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+			assert_int_equal(errno, EAGAIN);
+		event_base_loop(talk.base, EVLOOP_NONBLOCK);
+		assert_true(talk_now_ms() < give_up);
+	}
+	assert_int_equal(server_clients(talk.server), 1);
+	assert_in_range(busy_ms(&talk), 0, 50);
 	close(fd);
 	TALK_UNTIL(&talk, server_clients(talk.server) == 0);
 	talk_close(&talk);
@@ -406,6 +456,7 @@ int main(void)
 		cmocka_unit_test(too_many_clients),
 		cmocka_unit_test(never_reads),
 		cmocka_unit_test(never_reads_answers),
+		cmocka_unit_test(much_behind_a_late_call),
 		cmocka_unit_test(gone_before_the_answer),
 	};
 

@@ -53,6 +53,23 @@ static mode_t mode_of(const char *path)
 	return lstat(path, &status) < 0 ? 0 : status.st_mode & 07777;
 }
 
+/* What the file's mode was when somebody set about to change it; the linker puts this in chmod's place. */
+static mode_t *mode_before(void)
+{
+	static mode_t mode;
+
+	return &mode;
+}
+
+int __real_chmod(const char *path, mode_t mode);
+int __wrap_chmod(const char *path, mode_t mode);
+
+int __wrap_chmod(const char *path, mode_t mode)
+{
+	*mode_before() = mode_of(path);
+	return __real_chmod(path, mode);
+}
+
 static void modes(void **state)
 {
 	char own_group[32];
@@ -77,6 +94,7 @@ static void modes(void **state)
 		place_make(&place);
 		assert_int_equal(control_socket_open(place.path, &rights[i], &made, error, sizeof(error)), 0);
 		assert_int_equal(mode_of(place.path), expected[i]);
+		assert_int_equal(*mode_before(), 0600); /* closed from its first moment */
 		/* Rights that change later change the file. */
 		control_socket_set_access(&made, &rights[0]);
 		assert_int_equal(mode_of(place.path), 0600);
@@ -96,7 +114,7 @@ static void in_the_way(void **state)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct place place;
 	char error[256];
-	int fd;
+	int fd, waiting[8], waiting_count = 0;
 
 	(void)state;
 	place_make(&place);
@@ -127,6 +145,24 @@ static void in_the_way(void **state)
 	assert_int_equal(listen(fd, 1), 0);
 	assert_int_equal(control_socket_open(place.path, &rights, &first, error, sizeof(error)), -EADDRINUSE);
 	assert_non_null(strstr(error, "somebody answers"));
+	assert_int_equal(access(place.path, F_OK), 0);
+	close(fd);
+	unlink(place.path);
+
+	/* Somebody who is too busy to answer is there all the same. */
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 0), 0);
+	while (waiting_count < 8) {
+		waiting[waiting_count] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		if (connect(waiting[waiting_count++], (struct sockaddr *)&address, sizeof(address)) < 0)
+			break;
+	}
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(control_socket_open(place.path, &rights, &first, error, sizeof(error)), -EADDRINUSE);
+	assert_int_equal(access(place.path, F_OK), 0);
+	while (waiting_count)
+		close(waiting[--waiting_count]);
 	close(fd);
 	place_remove(&place);
 
