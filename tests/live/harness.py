@@ -286,6 +286,11 @@ def interface_up(name):
         fcntl.ioctl(sock, 0x8914, struct.pack("16sH14x", name.encode(), flags | 1))
 
 
+def interface_exists(name):
+    """Here; /sys would show those of the namespace in which it was mounted."""
+    return any(existing == name for _, existing in socket.if_nameindex())
+
+
 def enter_namespace():
     """Runs this program again in a network namespace of its own."""
     if os.environ.get("TAPSTACK_LIVE_NAMESPACE") == "inside":

@@ -4,6 +4,7 @@ LIVE_TESTS = \
 	tests/live/test_daemon.py \
 	tests/live/test_echo.py \
 	tests/live/test_http.py \
+	tests/live/test_link.py \
 	tests/live/test_relay.py \
 	tests/live/test_reset.py \
 	tests/live/test_shards.py \

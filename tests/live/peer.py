@@ -43,13 +43,19 @@ class Segment:
 class Wire:
     """The other end of the daemon's link."""
 
-    def __init__(self, path):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.sock.settimeout(0.01)
-        wait_until(lambda: self.sock.connect_ex(path) == 0, f"the link {path}")
+    def __init__(self, path, sock=None):
+        self.sock = sock or self.knock(path)
         self.daemon_mac = b"\xff" * 6
         self.queue = []
         self.resolve()
+
+    @staticmethod
+    def knock(path):
+        """A socket for the link; another peer may have the daemon's ear still."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        sock.settimeout(0.01)
+        wait_until(lambda: sock.connect_ex(path) == 0, f"the link {path}")
+        return sock
 
     def resolve(self):
         request = struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, 1, MAC, socket.inet_aton(HOST), b"\0" * 6,
@@ -174,16 +180,16 @@ class Setup:
     ports = iter(range(40000, 65536))
 
     def __init__(self, env, config=None, handler=None, **relay):
-        path = os.path.join(env.directory, "link")
+        self.path = os.path.join(env.directory, "link")
         services = [{"name": "echo", "kind": "echo", "port": 7}]
         if handler:
             self.server = Server(handler)
             env.cleanup(self.server.close)
             services.append({"name": "relay", "kind": "relay", "port": 80, "target": self.server.target, **relay})
         self.daemon = env.daemon(services=services, config={
-            "link": {"backend": "unix:" + path, "host_addresses": []}, **(config or {})})
-        self.wire = Wire(path)
-        env.cleanup(self.wire.close)
+            "link": {"backend": "unix:" + self.path, "host_addresses": []}, **(config or {})})
+        self.wire = Wire(self.path)
+        env.cleanup(lambda: self.wire.close())
 
     def connection(self, port=7, **options):
         return Connection(self.wire, port, next(self.ports), **options)
