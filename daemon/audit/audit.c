@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -311,8 +312,14 @@ int64_t audit_wall_offset_ns(const struct audit *audit)
 
 int audit_start(struct audit *audit)
 {
-	int r = pthread_create(&audit->thread, NULL, audit_recorder_main, audit);
+	sigset_t all, before;
+	int r;
 
+	/* Signals are for main's thread. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&audit->thread, NULL, audit_recorder_main, audit);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r != 0)
 		return -r;
 	audit->started = true;
