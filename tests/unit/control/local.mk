@@ -13,6 +13,8 @@ TESTS += $(CONTROL_TESTS)
 CONTROL_FAKES = \
 	tests/unit/control/fake.c \
 	tests/unit/control/fake.h \
+	tests/unit/control/litter.c \
+	tests/unit/control/litter.h \
 	tests/unit/control/talk.c \
 	tests/unit/control/talk.h
 CONTROL_TEST_LIBS = libcontrol.la libshard.la libcore.la $(LIBEVENT_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS)
@@ -27,6 +29,7 @@ tests_unit_control_test_rights_SOURCES = tests/unit/control/test_rights.c
 tests_unit_control_test_rights_LDADD = libcontrol.la $(CMOCKA_LIBS)
 tests_unit_control_test_server_SOURCES = tests/unit/control/test_server.c $(CONTROL_FAKES)
 tests_unit_control_test_server_LDADD = $(CONTROL_TEST_LIBS)
-tests_unit_control_test_socket_SOURCES = tests/unit/control/test_socket.c
+tests_unit_control_test_socket_SOURCES = \
+	tests/unit/control/test_socket.c tests/unit/control/litter.c tests/unit/control/litter.h
 tests_unit_control_test_socket_LDADD = libcontrol.la $(CMOCKA_LIBS)
 tests_unit_control_test_socket_LDFLAGS = -Wl,--wrap=chmod

@@ -8,6 +8,7 @@
 #include "talk.h"
 
 #include "control/socket.h"
+#include "litter.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -41,7 +42,7 @@ static void begin(struct talk *talk)
 	*talk_peer() = (struct control_peer){ .pid = 1 };
 	signal(SIGPIPE, SIG_IGN);
 	snprintf(talk->directory, sizeof(talk->directory), "/tmp/tapstack-control-XXXXXX");
-	assert_non_null(mkdtemp(talk->directory));
+	litter_make(talk->directory);
 	snprintf(talk->path, sizeof(talk->path), "%s/control.sock", talk->directory);
 	talk->base = event_base_new();
 	talk->shards.base = talk->base;
@@ -93,16 +94,11 @@ void talk_open_server(struct talk *talk, const struct interface *interface, int 
 
 void talk_close(struct talk *talk)
 {
-	char lock[128];
-
 	control_close(talk->control);
 	server_free(talk->server);
 	talk_settle(talk);
 	event_base_free(talk->base);
-	snprintf(lock, sizeof(lock), "%s.lock", talk->path);
-	unlink(lock);
-	unlink(talk->path);
-	assert_int_equal(rmdir(talk->directory), 0);
+	assert_int_equal(litter_remove(talk->directory), 0);
 }
 
 int talk_dial(struct talk *talk)

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "control/socket.h"
+#include "litter.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,22 +20,19 @@
 #include <unistd.h>
 
 struct place {
-	char directory[64], path[96], lock[112];
+	char directory[64], path[96];
 };
 
 static void place_make(struct place *place)
 {
 	snprintf(place->directory, sizeof(place->directory), "/tmp/tapstack-socket-XXXXXX");
-	assert_non_null(mkdtemp(place->directory));
+	litter_make(place->directory);
 	snprintf(place->path, sizeof(place->path), "%s/s", place->directory);
-	snprintf(place->lock, sizeof(place->lock), "%s/s.lock", place->directory);
 }
 
 static void place_remove(struct place *place)
 {
-	unlink(place->path);
-	unlink(place->lock);
-	assert_int_equal(rmdir(place->directory), 0);
+	assert_int_equal(litter_remove(place->directory), 0);
 }
 
 static struct rights make_rights(const char **names, size_t count)
