@@ -264,7 +264,7 @@ static enum stack_verdict frame_arrives(struct stack *stack, const struct frame_
 static void release_emitted(struct stack *stack)
 {
 	while (stack->emitted_count > 0)
-		block_put(&stack->blocks, stack->emitted_block[--stack->emitted_count]);
+		raw_block_put(stack, stack->emitted_block[--stack->emitted_count]);
 }
 
 enum stack_verdict stack_input(struct stack *stack, struct instant now, const struct frame_in *frame)
@@ -349,21 +349,37 @@ void raw_push(struct stack *stack)
 	stack->raw.head++;
 }
 
+uint8_t *raw_block_get(struct stack *stack)
+{
+	uint8_t *block = stack->raw.blocks < RAW_BLOCKS_MAX ? block_get(&stack->blocks) : NULL;
+
+	if (block)
+		stack->raw.blocks++;
+	return block;
+}
+
+void raw_block_put(struct stack *stack, uint8_t *block)
+{
+	stack->raw.blocks--;
+	block_put(&stack->blocks, block);
+}
+
 /* Hands the oldest raw frame out. False: it waits for its neighbour instead. */
 static bool emit_raw(struct stack *stack, struct frame_out *out)
 {
 	struct raw_frame *frame = &stack->raw.frame[stack->raw.tail % RAW_FRAMES];
 	struct mac_addr mac;
 
-	stack->raw.tail++;
 	if (!ip_addr_is_any(&frame->destination)) {
-		/* Resolving may queue an ARP request, in a slot of its own: this one stays as it is. */
+		/* Resolving may queue an ARP request: this slot is not free yet, so it is not overwritten. */
 		if (!neighbour_resolve(stack, &frame->destination, &mac)) {
 			neighbour_hold(stack, frame);
+			stack->raw.tail++;
 			return false;
 		}
 		memcpy(frame->bytes, &mac, sizeof(mac));
 	}
+	stack->raw.tail++;
 	memcpy(out->header, frame->bytes, frame->inline_bytes);
 	out->iov[0] = (struct iovec){ out->header, frame->inline_bytes };
 	out->iov_count = 1;

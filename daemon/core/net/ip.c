@@ -85,7 +85,7 @@ static void send_packet(struct stack *stack, const struct ipv4_packet *header, c
 		return;
 	frame->block = NULL;
 	if (headers + header->payload_bytes > RAW_INLINE_BYTES) {
-		if (header->payload_bytes > BLOCK_BYTES || !(frame->block = block_get(&stack->blocks))) {
+		if (header->payload_bytes > BLOCK_BYTES || !(frame->block = raw_block_get(stack))) {
 			COUNT(stack, alloc_failures);
 			return;
 		}
@@ -121,7 +121,8 @@ void ip_send(struct stack *stack, const struct ipv4_packet *header, const uint8_
 	} while (offset < bytes);
 }
 
-static enum stack_verdict tcp_packet_arrives(struct stack *stack, const struct ipv4_packet *ip, uint8_t checksum)
+static enum stack_verdict tcp_packet_arrives(struct stack *stack, const struct ipv4_packet *ip, uint8_t checksum,
+                                             uint16_t gso_bytes)
 {
 	struct arrival in = { .flow = { .local = ip->destination, .remote = ip->source } };
 	uint64_t sum;
@@ -136,18 +137,21 @@ static enum stack_verdict tcp_packet_arrives(struct stack *stack, const struct i
 		if (checksum_fold(checksum_add(sum, ip->payload, ip->payload_bytes, 0)) != 0xffff)
 			return VERDICT_DROP_CHECKSUM;
 	}
+	in.segment_bytes =
+	        (uint16_t)(gso_bytes && gso_bytes < in.seg.payload_bytes ? gso_bytes : in.seg.payload_bytes);
 	in.flow.local_port = in.seg.destination_port;
 	in.flow.remote_port = in.seg.source_port;
 	return tcp_arrives(stack, &in);
 }
 
-static enum stack_verdict transport_arrives(struct stack *stack, const struct ipv4_packet *ip, uint8_t checksum)
+static enum stack_verdict transport_arrives(struct stack *stack, const struct ipv4_packet *ip, uint8_t checksum,
+                                            uint16_t gso_bytes)
 {
 	bool unicast = ip_is_local(stack, &ip->destination);
 
 	switch (ip->protocol) {
 	case IP_PROTOCOL_TCP:
-		return tcp_packet_arrives(stack, ip, checksum);
+		return tcp_packet_arrives(stack, ip, checksum, gso_bytes);
 	case IP_PROTOCOL_ICMP:
 		return unicast ? icmp_arrives(stack, ip) : VERDICT_DROP_ICMP;
 	case IP_PROTOCOL_UDP:
@@ -182,11 +186,11 @@ enum stack_verdict ip_arrives(struct stack *stack, const struct frame_in *frame,
 	if (!ip_is_local(stack, &ip.destination) && ip_is_unicast(stack, &ip.destination))
 		return VERDICT_DROP_IP_DESTINATION;
 	if (!ip.more_fragments && ip.fragment_offset == 0)
-		return transport_arrives(stack, &ip, frame->checksum);
+		return transport_arrives(stack, &ip, frame->checksum, frame->gso_bytes);
 	COUNT(stack, fragments_in);
 	verdict = fragment_arrives(stack, &ip, &whole);
 	if (verdict != VERDICT_ACCEPTED)
 		return verdict;
 	COUNT(stack, reassembled);
-	return transport_arrives(stack, &whole, FRAME_CHECKSUM_UNKNOWN);
+	return transport_arrives(stack, &whole, FRAME_CHECKSUM_UNKNOWN, 0);
 }

@@ -32,7 +32,7 @@ static void drop_pending(struct stack *stack, struct neighbour *neighbour)
 {
 	for (int i = 0; i < neighbour->pending_count; i++) {
 		if (neighbour->pending[i].block)
-			block_put(&stack->blocks, neighbour->pending[i].block);
+			raw_block_put(stack, neighbour->pending[i].block);
 	}
 	neighbour->pending_count = 0;
 	if (neighbour->pending)
@@ -164,7 +164,7 @@ void neighbour_hold(struct stack *stack, const struct raw_frame *frame)
 		                                         NEIGHBOUR_PENDING_MAX * sizeof(*neighbour->pending));
 	if (!neighbour || !neighbour->pending || neighbour->pending_count == NEIGHBOUR_PENDING_MAX) {
 		if (frame->block)
-			block_put(&stack->blocks, frame->block);
+			raw_block_put(stack, frame->block);
 		return;
 	}
 	neighbour->pending[neighbour->pending_count++] = *frame;

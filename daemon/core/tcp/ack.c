@@ -22,7 +22,8 @@ static void take_sack_blocks(struct stack *stack, struct conn *conn, const struc
 static bool is_duplicate_ack(const struct conn *conn, const struct tcp_segment *seg)
 {
 	return seq_eq(seg->ack, conn->snd_una) && seg->payload_bytes == 0 && !(seg->flags & (TCP_SYN | TCP_FIN)) &&
-	       conn->tx && conn->tx->sent.first && (uint32_t)seg->window << conn->agreed.snd_wscale == conn->snd_wnd;
+	       conn->tx && conn->tx->sent.first && conn->snd_wnd > 0 &&
+	       (uint32_t)seg->window << conn->agreed.snd_wscale == conn->snd_wnd;
 }
 
 static void enter_recovery(struct stack *stack, struct conn *conn)
@@ -56,7 +57,8 @@ static void detect_loss_by_counting(struct stack *stack, struct conn *conn, bool
 		/* One segment of it was sent again; the others had been counted. */
 		uint32_t counted = news->acked_bytes > conn->mss ? news->acked_bytes - conn->mss : 0;
 
-		tx->dupack_bytes -= counted < tx->dupack_bytes ? counted : tx->dupack_bytes;
+		tx->dupack_bytes -=
+		        counted < tx->dupack_bytes && conn->ca_state != CA_OPEN ? counted : tx->dupack_bytes;
 	}
 	if (conn->ca_state == CA_RECOVERY) {
 		if (news->acked_bytes > 0 && seq_lt(conn->snd_una, conn->recover)) {
@@ -80,7 +82,8 @@ static void detect_loss(struct stack *stack, struct conn *conn, bool duplicate, 
 		if (conn->dupacks >= DUPLICATE_ACKS && sent->lost_bytes == 0)
 			sent_mark_first_lost(sent, &stack->sents, conn->mss, news);
 	}
-	if (conn->ca_state == CA_OPEN && sent->lost_bytes > 0)
+	/* Only for a loss: what a reopened window or a smaller MTU makes go out again is none. */
+	if (conn->ca_state == CA_OPEN && news->lost_bytes > 0)
 		enter_recovery(stack, conn);
 }
 
@@ -91,10 +94,9 @@ static int64_t measure_rtt(struct stack *stack, struct conn *conn, const struct 
 {
 	struct duration sample;
 
-	if (news->has_sample) {
+	if (news->has_sample && !news->acked_resent) {
 		sample = instant_sub(stack->now, news->sample_at);
-	} else if (news->acked_bytes > 0 && conn->agreed.timestamps && seg->options.tsecr != 0 &&
-	           conn->ca_state != CA_LOSS) {
+	} else if (news->acked_bytes > 0 && conn->agreed.timestamps && seg->options.tsecr != 0) {
 		uint32_t sent_ms = seg->options.tsecr - secrets_timestamp_offset(stack, &conn->node.flow);
 		int32_t ms = (int32_t)(tcp_clock_ms(stack) - sent_ms);
 
@@ -119,7 +121,6 @@ static void advance_una(struct stack *stack, struct conn *conn, seq_t ack, struc
 	sent_acked(&tx->sent, &stack->sents, ack, news);
 	conn->bytes_acked += payload;
 	conn->snd_una = ack;
-	conn->backoff = 0;
 	conn->dupacks = 0;
 	conn->progress_at = stack->now;
 	if (payload > 0)
@@ -142,14 +143,13 @@ static void update_window(struct stack *stack, struct conn *conn, const struct t
 	conn->snd_wl2 = seg->ack;
 	if (conn->snd_wnd == window)
 		return;
-	if (conn->snd_wnd == 0 && conn->tx) {
-		/* The octet that probed a closed window was very likely thrown away. */
-		struct sent_news news = { 0 };
+	if (conn->flags & CONN_PERSIST) {
+		struct sent_news ignored = { 0 };
 
+		if (conn->tx) /* the octet that probed the closed window was very likely thrown away */
+			sent_mark_all_lost(&conn->tx->sent, &ignored);
 		conn->backoff = 0;
-		if (conn->flags & CONN_PERSIST)
-			sent_mark_all_lost(&conn->tx->sent, &news);
-		conn->flags &= ~(uint32_t)CONN_PERSIST;
+		conn->flags &= ~(uint32_t)(CONN_PERSIST | CONN_PROBE);
 		conn->rtx_due = INSTANT_NEVER;
 	}
 	conn->snd_wnd = window;
@@ -178,9 +178,13 @@ static void process_ack(struct stack *stack, struct conn *conn, const struct tcp
 	if (!advances && (conn->agreed.sack ? news.sacked_bytes > 0 : duplicate) && conn->dupacks < UINT8_MAX)
 		conn->dupacks++;
 	rtt = measure_rtt(stack, conn, seg, &news);
+	if (rtt >= 0)
+		conn->backoff = 0; /* RFC 6298 section 5: kept until a new measurement */
 	update_window(stack, conn, seg);
-	if (conn->ca_state != CA_OPEN && seq_geq(conn->snd_una, conn->recover))
+	if (conn->ca_state != CA_OPEN && seq_geq(conn->snd_una, conn->recover)) {
 		leave_recovery(stack, conn);
+		news.lost_bytes += conn->tx->sent.lost_bytes; /* lost after the point that ended it: a new episode */
+	}
 	detect_loss(stack, conn, duplicate, &news);
 	if (news.delivered_bytes > 0 || news.lost_bytes > 0)
 		congestion_on_ack(stack, conn, &news, rtt, inflight_before);

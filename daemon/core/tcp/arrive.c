@@ -39,9 +39,8 @@ static bool fails_paws(const struct stack *stack, const struct conn *conn, const
 
 	if (!conn->agreed.timestamps || (seg->flags & TCP_RST))
 		return false;
-	if (!seg->options.has_timestamps)
-		return !(seg->flags & TCP_SYN); /* section 3.2; a SYN is for step 4 to judge */
-	return (int32_t)(seg->options.tsval - conn->ts_recent) < 0 && age < 24u * 86400;
+	return seg->options.has_timestamps && (int32_t)(seg->options.tsval - conn->ts_recent) < 0 &&
+	       age < 24u * 86400;
 }
 
 /* The four cases of RFC 9293 section 3.4. */
@@ -106,6 +105,8 @@ static int step1_sequence(struct stack *stack, struct conn *conn, struct arrival
 	int32_t offered = seq_diff(conn->rcv_adv, conn->rcv_nxt);
 	uint32_t rcv_wnd = offered > 0 ? (uint32_t)offered : 0;
 
+	if (conn->agreed.timestamps && !seg->options.has_timestamps && !(seg->flags & (TCP_RST | TCP_SYN)))
+		return VERDICT_DROP_PAWS; /* RFC 7323 section 3.2: silently */
 	if (fails_paws(stack, conn, seg))
 		return answer_unacceptable(stack, conn, seg, VERDICT_DROP_PAWS);
 	if (!is_acceptable(seg, conn->rcv_nxt, rcv_wnd)) {

@@ -66,6 +66,17 @@ static bool take_decision(struct conn *conn, const struct tapstack_cc_decision *
 	return sane;
 }
 
+/* RFC 6928 section 2, and one segment when the handshake has lost one (RFC 5681 section 3.1). */
+static uint32_t initial_window(const struct stack *stack, const struct conn *conn)
+{
+	uint32_t segments = stack->config.tcp.initial_window_segments;
+	uint32_t bound = segments * 1460 > 2u * conn->mss ? segments * 1460 : 2u * conn->mss;
+
+	if (conn->flags & CONN_SYN_RETRANSMITTED)
+		return conn->mss;
+	return segments * conn->mss < bound ? segments * conn->mss : bound;
+}
+
 /* Begins with an algorithm, from the decision in force. False: it refused, or there is no memory for its state. */
 static bool begin(struct stack *stack, struct conn *conn, const struct stack_congestion *congestion)
 {
@@ -74,7 +85,7 @@ static bool begin(struct stack *stack, struct conn *conn, const struct stack_con
 		.struct_size = sizeof(env),
 		.mss_bytes = conn->mss,
 		.now_ns = stack->now.ns,
-		.initial_cwnd_bytes = (uint64_t)stack->config.tcp.initial_window_segments * conn->mss,
+		.initial_cwnd_bytes = initial_window(stack, conn),
 		.random = random_u64(&stack->random),
 		.srtt_ns = conn->rtt.srtt.ns,
 		.min_rtt_ns = conn->rtt.min.ns,
@@ -100,7 +111,7 @@ static bool begin(struct stack *stack, struct conn *conn, const struct stack_con
 
 void congestion_init(struct stack *stack, struct conn *conn)
 {
-	conn->cwnd = stack->config.tcp.initial_window_segments * conn->mss;
+	conn->cwnd = initial_window(stack, conn);
 	conn->ssthresh = UINT32_MAX;
 	if (!begin(stack, conn, conn->congestion))
 		begin(stack, conn, stack_builtin_reno());

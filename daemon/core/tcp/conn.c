@@ -37,6 +37,7 @@ void conn_agree(struct stack *stack, struct conn *conn, const struct tcp_agreed 
 	if (stack->config.tcp.mss_max_bytes && mss > stack->config.tcp.mss_max_bytes)
 		mss = stack->config.tcp.mss_max_bytes;
 	conn->mss = (uint16_t)(mss - (agreed->timestamps ? 12 : 0));
+	conn->rcv_mss = conn->mss < 536 ? conn->mss : 536; /* until the peer's segments tell */
 	congestion_init(stack, conn);
 }
 
@@ -169,6 +170,7 @@ void conn_free(struct stack *stack, struct conn *conn)
 	congestion_done(stack, conn);
 	if (conn->flags & CONN_ACCEPT_PENDING)
 		((struct listener *)pool_at(&stack->listeners, conn->listener_slot))->accept_queue--;
+	conn->flags &= ~(uint32_t)CONN_ACCEPT_PENDING;
 	conn->flags |= CONN_DEAD;
 	conn_left_list(stack, conn, 0);
 }

@@ -57,6 +57,7 @@ struct half_open {
 	uint32_t listener_slot;
 	struct tcp_agreed agreed;
 	uint8_t retransmits, index;
+	bool resent; /* the SYN-ACK went out more than once: no RTT sample from its ACK (Karn) */
 };
 _Static_assert(sizeof(struct half_open) <= 120, "half-open records must stay small");
 
@@ -160,7 +161,8 @@ struct conn {
 	struct tcp_agreed agreed;
 	uint16_t mss; /* payload of a full segment now, options deducted */
 	uint16_t service;
-	uint16_t challenge_second, challenge_count;
+	uint16_t rcv_mss; /* largest segment seen from the peer: what its window and our ACKs are measured by */
+	uint8_t challenge_second, challenge_count;
 	uint32_t listener_slot;
 
 	/* Send sequence space (RFC 9293 section 3.3.1) */
@@ -209,6 +211,7 @@ static inline seq_t conn_payload_start(const struct conn *conn)
 
 #define RAW_INLINE_BYTES 128
 #define RAW_FRAMES 1024
+#define RAW_BLOCKS_MAX 256 /* echo replies must not eat the connections' buffers */
 #define SPANS_PER_TURN 256
 #define EMITTED_BLOCKS_MAX 64
 #define LISTENER_BUCKETS 256
@@ -227,6 +230,7 @@ struct raw_frame {
 struct raw_queue {
 	struct raw_frame *frame; /* ring of RAW_FRAMES */
 	uint32_t head, tail;
+	uint32_t blocks; /* taken for raw frames, wherever these are now */
 };
 
 enum neighbour_state { NEIGHBOUR_INCOMPLETE, NEIGHBOUR_REACHABLE, NEIGHBOUR_PROBING };
@@ -298,6 +302,7 @@ struct stack {
 struct arrival {
 	struct flow flow; /* local: its destination */
 	struct tcp_segment seg;
+	uint16_t segment_bytes; /* payload of one of its segments: less than all of it in a super-frame */
 };
 
 /* ---- transition.c: the only writer of states ------------------------------------------------------------------- */
@@ -389,6 +394,10 @@ void send_tell_space(struct stack *stack, struct conn *conn);
 /* ---- half_open.c, time_wait.c
  * -------------------------------------------------------------------------------------- */
 
+/* May a handshake with this listener begin? VERDICT_ACCEPTED; VERDICT_COOKIE_SENT: only by a cookie; else why not. */
+enum stack_verdict half_open_admits(const struct stack *stack, const struct listener *listener);
+/* RFC 7323 section 2.3: the shift of the windows that we send. */
+uint8_t window_scale(const struct stack *stack);
 void half_open_send_syn_ack(struct stack *stack, struct half_open *half);
 void half_open_free(struct stack *stack, struct half_open *half);
 void half_open_timers(struct stack *stack, int *budget);
@@ -487,5 +496,8 @@ void neighbour_clear(struct stack *stack);
 /* Room for a raw frame; NULL: the queue is full. The caller fills it and calls raw_push. */
 struct raw_frame *raw_slot(struct stack *stack);
 void raw_push(struct stack *stack);
+/* A block for a raw frame's payload, from the connections' pool but under a limit of its own; NULL: none. */
+uint8_t *raw_block_get(struct stack *stack);
+void raw_block_put(struct stack *stack, uint8_t *block);
 
 #define COUNT(stack, name) ((stack)->counters.name++)

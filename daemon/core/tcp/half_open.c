@@ -77,10 +77,21 @@ void half_open_timers(struct stack *stack, int *budget)
 			continue;
 		}
 		half->retransmits++;
+		half->resent = true;
 		COUNT(stack, retransmitted_segments);
 		half_open_send_syn_ack(stack, half);
 		arm(stack, half);
 	}
+}
+
+/* The shift that lets the window field reach as far as auto-tuning may go. */
+uint8_t window_scale(const struct stack *stack)
+{
+	uint8_t shift = 0;
+
+	while (stack->config.tcp.rcvbuf_max_bytes >> shift > UINT16_MAX && shift < TCP_WSCALE_MAX)
+		shift++;
+	return shift;
 }
 
 /* What our side makes of the options on a SYN. */
@@ -96,9 +107,7 @@ static void agree(const struct stack *stack, const struct tcp_segment *syn, stru
 	};
 	if (ret_agreed->window_scaling) {
 		ret_agreed->snd_wscale = syn->options.wscale > TCP_WSCALE_MAX ? TCP_WSCALE_MAX : syn->options.wscale;
-		while (tcp->rcvbuf_max_bytes >> ret_agreed->rcv_wscale > UINT16_MAX &&
-		       ret_agreed->rcv_wscale < TCP_WSCALE_MAX)
-			ret_agreed->rcv_wscale++;
+		ret_agreed->rcv_wscale = window_scale(stack);
 	}
 }
 
@@ -110,13 +119,16 @@ static enum stack_verdict send_cookie(struct stack *stack, struct arrival *in, c
 {
 	struct tcp_agreed agreed = *wanted;
 	struct tcp_segment syn_ack = { .ack = seq_add(in->seg.seq, 1) };
-	uint32_t ts = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &in->flow);
+	uint32_t ts = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &in->flow), now;
 
 	if (!agreed.timestamps)
 		agreed.sack = agreed.window_scaling = false;
 	fill_syn_ack(stack, &syn_ack, &agreed);
+	now = ts;
 	ts = (ts & ~((1u << COOKIE_TS_BITS) - 1)) | (agreed.window_scaling ? agreed.snd_wscale : 15u) |
 	     (agreed.sack ? 16u : 0);
+	if ((int32_t)(ts - now) > 0) /* never ahead of the clock: the next segment would look old */
+		ts -= 1u << COOKIE_TS_BITS;
 	syn_ack.seq = secrets_cookie(stack, &in->flow, in->seg.seq, agreed.peer_mss);
 	syn_ack.options.tsval = ts;
 	syn_ack.options.tsecr = in->seg.options.tsval;
@@ -126,22 +138,29 @@ static enum stack_verdict send_cookie(struct stack *stack, struct arrival *in, c
 	return VERDICT_COOKIE_SENT;
 }
 
+enum stack_verdict half_open_admits(const struct stack *stack, const struct listener *listener)
+{
+	/* A handshake that could not be completed is better not begun. */
+	if (stack->conns.used >= stack->conns.limit || listener->accept_queue >= listener->options.backlog)
+		return VERDICT_DROP_BACKLOG;
+	if (listener->half_open + listener->accept_queue >= listener->options.backlog ||
+	    stack->half_opens.used >= stack->config.half_open_max)
+		return stack->config.tcp.syn_cookies ? VERDICT_COOKIE_SENT : VERDICT_DROP_BACKLOG;
+	return journal_admits(stack, TCPS_SYN_RECEIVED) ? VERDICT_ACCEPTED : VERDICT_DROP_JOURNAL_FULL;
+}
+
 /* RFC 9293 3.10.7.2, third: a SYN for a listener. */
 static enum stack_verdict accept_syn(struct stack *stack, struct listener *listener, struct arrival *in, seq_t iss)
 {
+	enum stack_verdict verdict = half_open_admits(stack, listener);
 	struct tcp_agreed agreed;
 	struct half_open *half;
 
-	if (stack->conns.used >= stack->conns.limit)
-		return VERDICT_DROP_BACKLOG; /* a handshake that could not be completed is better not begun */
 	agree(stack, &in->seg, &agreed);
-	if (listener->half_open + listener->accept_queue >= listener->options.backlog ||
-	    stack->half_opens.used >= stack->config.half_open_max)
-		return stack->config.tcp.syn_cookies && listener->accept_queue < listener->options.backlog
-		               ? send_cookie(stack, in, &agreed)
-		               : VERDICT_DROP_BACKLOG;
-	if (!journal_admits(stack, TCPS_SYN_RECEIVED))
-		return VERDICT_DROP_JOURNAL_FULL;
+	if (verdict == VERDICT_COOKIE_SENT)
+		return send_cookie(stack, in, &agreed);
+	if (verdict != VERDICT_ACCEPTED)
+		return verdict;
 	half = pool_get(&stack->half_opens);
 	if (!half) {
 		COUNT(stack, alloc_failures);
@@ -191,9 +210,13 @@ static struct conn *establish(struct stack *stack, struct listener *listener, co
 	conn->segs_out = 1u + half->retransmits;
 	conn->retransmits = half->retransmits;
 	conn->last_speaker = SPEAKER_PEER;
-	if (half->retransmits == 0)
+	if (half->retransmits > 0) {
+		conn->flags |= CONN_SYN_RETRANSMITTED;
+		conn->rtt.rto = duration_max(conn->rtt.rto, DURATION_S(3)); /* RFC 6298 section 5.7 */
+	} else if (!half->resent) {
 		rtt_sample(&conn->rtt, instant_sub(stack->now, half->opened), stack->config.tcp.rto_min,
 		           stack->config.tcp.rto_max);
+	}
 	conn_agree(stack, conn, &half->agreed);
 	connection_take_over(conn, half);
 	return conn;
@@ -230,58 +253,62 @@ struct conn *half_open_promote(struct stack *stack, struct half_open *half, enum
 	return conn;
 }
 
-/* An ACK for which there is no record: perhaps a cookie comes back. */
-static struct conn *accept_cookie(struct stack *stack, struct listener *listener, struct arrival *in)
+/* What an ACK tells of the SYN that its cookie answered. */
+static bool read_cookie(struct stack *stack, struct arrival *in, struct half_open *half)
 {
 	const struct tcp_segment *seg = &in->seg;
+	struct tcp_agreed *agreed = &half->agreed;
+	uint32_t ts = seg->options.tsecr;
+
+	half->iss = seq_sub(seg->ack, 1);
+	half->irs = seq_sub(seg->seq, 1);
+	if (!secrets_cookie_check(stack, &in->flow, half->irs, half->iss, &agreed->peer_mss))
+		return false;
+	agreed->timestamps = stack->config.tcp.timestamps && seg->options.has_timestamps;
+	if (agreed->timestamps) {
+		half->ts_recent = seg->options.tsval;
+		agreed->sack = stack->config.tcp.sack && (ts & 16);
+		agreed->window_scaling = stack->config.tcp.window_scaling && (ts & 15) != 15;
+	}
+	if (agreed->window_scaling) {
+		agreed->snd_wscale = ts & 15;
+		agreed->rcv_wscale = window_scale(stack);
+	}
+	half->snd_wnd = (uint32_t)seg->window << agreed->snd_wscale;
+	return true;
+}
+
+/* An ACK for which there is no (fitting) record: perhaps a cookie comes back. CONTINUE: none does; else what became
+ * of it. When there is no room for the connection nothing is answered: the peer, which believes in it, tries again.
+ */
+static int accept_cookie(struct stack *stack, struct listener *listener, struct arrival *in)
+{
 	struct half_open half = {
 		.node.flow = in->flow,
 		.opened = stack->now,
-		.iss = seq_sub(seg->ack, 1),
-		.irs = seq_sub(seg->seq, 1),
 		.listener_slot = listener->head.slot,
-		.retransmits = 1, /* unknown: take no RTT sample */
+		.resent = true, /* for all we know */
 	};
 	struct conn *conn;
-	uint32_t ts = 0;
 
-	if (!secrets_cookie_check(stack, &in->flow, half.irs, half.iss, &half.agreed.peer_mss))
-		return NULL;
-	half.agreed.timestamps = stack->config.tcp.timestamps && seg->options.has_timestamps;
-	if (half.agreed.timestamps) {
-		ts = seg->options.tsecr;
-		half.ts_recent = seg->options.tsval;
-		half.agreed.sack = stack->config.tcp.sack && (ts & 16);
-		half.agreed.window_scaling = stack->config.tcp.window_scaling && (ts & 15) != 15;
-	}
-	if (half.agreed.window_scaling) {
-		half.agreed.snd_wscale = ts & 15;
-		while (stack->config.tcp.rcvbuf_max_bytes >> half.agreed.rcv_wscale > UINT16_MAX &&
-		       half.agreed.rcv_wscale < TCP_WSCALE_MAX)
-			half.agreed.rcv_wscale++;
-	}
-	half.snd_wnd = (uint32_t)seg->window << half.agreed.snd_wscale;
-	if (listener->accept_queue >= listener->options.backlog || !journal_admits(stack, TCPS_SYN_RECEIVED))
-		return NULL;
+	if (stack->cookie_sent_at.ns == 0 || instant_sub(stack->now, stack->cookie_sent_at).ns > DURATION_S(192).ns ||
+	    (in->seg.flags & TCP_SYN) || !read_cookie(stack, in, &half))
+		return CONTINUE;
+	if (listener->accept_queue >= listener->options.backlog)
+		return VERDICT_DROP_BACKLOG;
+	if (!journal_admits(stack, TCPS_SYN_RECEIVED))
+		return VERDICT_DROP_JOURNAL_FULL;
 	conn = establish(stack, listener, &half);
 	if (!conn)
-		return NULL;
-	conn->id = stack->next_id;
+		return VERDICT_DROP_NO_MEMORY;
+	conn->id = half.id = stack->next_id;
 	stack->next_id += stack->config.connection_id_step;
-	half.id = conn->id;
 	half_open_born(stack, &half, CAUSE_RECEIVED_COOKIE);
 	conn->index = half.index;
-	conn->retransmits = 0;
-	conn->segs_out = 1;
 	conn->flags |= CONN_COOKIE;
 	become_established(stack, listener, conn);
 	COUNT(stack, cookies_received);
-	return conn;
-}
-
-static bool cookies_are_out(const struct stack *stack)
-{
-	return stack->cookie_sent_at.ns > 0 && instant_sub(stack->now, stack->cookie_sent_at).ns < DURATION_S(192).ns;
+	return arrive_synchronized(stack, conn, in);
 }
 
 /* RFC 9293 3.10.7.2. `iss_above`: the incarnation before must not be confused with the new one (RFC 6191). */
@@ -289,17 +316,15 @@ enum stack_verdict arrive_listen(struct stack *stack, struct listener *listener,
                                  bool has_iss_above)
 {
 	const struct tcp_segment *seg = &in->seg;
+	int verdict;
 	seq_t iss;
 
 	if (seg->flags & TCP_RST) /* first */
 		return VERDICT_DROP_RST_NO_CONNECTION;
 	if (seg->flags & TCP_ACK) { /* second */
-		struct conn *conn = NULL;
-
-		if (!(seg->flags & TCP_SYN) && cookies_are_out(stack))
-			conn = accept_cookie(stack, listener, in);
-		if (conn)
-			return arrive_synchronized(stack, conn, in);
+		verdict = accept_cookie(stack, listener, in);
+		if (verdict != CONTINUE)
+			return (enum stack_verdict)verdict;
 		reply_reset(stack, in);
 		return VERDICT_DROP_LISTEN;
 	}
@@ -309,6 +334,27 @@ enum stack_verdict arrive_listen(struct stack *stack, struct listener *listener,
 	if (has_iss_above && seq_leq(iss, iss_above))
 		iss = seq_add(iss_above, UINT16_MAX);
 	return accept_syn(stack, listener, in, iss);
+}
+
+/* An ACK of something that this record did not send: refused, unless it brings a cookie that went out when the record
+ * did not exist yet (a delayed duplicate of the SYN made it). */
+static enum stack_verdict wrong_ack(struct stack *stack, struct half_open *half, struct arrival *in)
+{
+	struct half_open cookie = { .node.flow = in->flow };
+
+	if (stack->cookie_sent_at.ns > 0 && read_cookie(stack, in, &cookie)) {
+		struct listener *listener = listener_of(stack, half);
+		int verdict;
+
+		COUNT(stack, half_open_evicted);
+		half_open_gone(stack, half, CAUSE_EVICTED_HALF_OPEN);
+		half_open_free(stack, half);
+		verdict = accept_cookie(stack, listener, in);
+		if (verdict != CONTINUE)
+			return (enum stack_verdict)verdict;
+	}
+	reply_reset(stack, in);
+	return VERDICT_DROP_ACK_UNSENT;
 }
 
 /* RFC 9293 3.10.7.4 for SYN-RECEIVED after a passive open. */
@@ -322,6 +368,7 @@ enum stack_verdict arrive_half_open(struct stack *stack, struct half_open *half,
 
 	/* The same SYN again: our answer was lost. */
 	if ((seg->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN && seq_eq(seg->seq, half->irs)) {
+		half->resent = true;
 		half_open_send_syn_ack(stack, half);
 		return VERDICT_DUPLICATE;
 	}
@@ -350,10 +397,8 @@ enum stack_verdict arrive_half_open(struct stack *stack, struct half_open *half,
 	/* step 5 */
 	if (!(seg->flags & TCP_ACK))
 		return VERDICT_DROP_NO_ACK;
-	if (!seq_eq(seg->ack, seq_add(half->iss, 1))) {
-		reply_reset(stack, in);
-		return VERDICT_DROP_ACK_UNSENT;
-	}
+	if (!seq_eq(seg->ack, seq_add(half->iss, 1)))
+		return wrong_ack(stack, half, in);
 	conn = half_open_promote(stack, half, &verdict);
 	return conn ? arrive_synchronized(stack, conn, in) : verdict;
 }

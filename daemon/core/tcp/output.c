@@ -52,6 +52,8 @@ static bool plan_retransmit(const struct stack *stack, struct conn *conn, struct
 	if (conn->flags & CONN_FAST_RETRANSMIT)
 		room = room > conn->mss ? room : conn->mss;
 	length = (uint32_t)seq_diff(entry->end, entry->start);
+	if (room < length)
+		conn->flags |= CONN_CWND_LIMITED;
 	if (room < conn->mss && room < length)
 		return false;
 	most = frame_payload_max(stack, conn);
@@ -205,16 +207,13 @@ static void fill_sack_blocks(const struct conn *conn, struct tcp_options *option
 	}
 }
 
+/* The field is rounded down, the promise is kept exactly: a segment that an earlier field allowed is still taken
+ * though a later one looks smaller by rounding (RFC 7323 section 2.4). Rounding up would let the edge creep at each
+ * ACK. */
 static uint16_t advertise(struct stack *stack, struct conn *conn)
 {
-	uint32_t window = (uint32_t)seq_diff(receive_window_edge(stack, conn), conn->rcv_nxt);
-	uint32_t unit = 1u << conn->agreed.rcv_wscale;
-	uint32_t field = (window + unit - 1) / unit; /* rounded up: the edge must not move back by rounding */
-
-	if (field > UINT16_MAX)
-		field = UINT16_MAX;
-	conn->rcv_adv = seq_add(conn->rcv_nxt, field * unit);
-	return (uint16_t)field;
+	conn->rcv_adv = receive_window_edge(stack, conn);
+	return (uint16_t)((uint32_t)seq_diff(conn->rcv_adv, conn->rcv_nxt) >> conn->agreed.rcv_wscale);
 }
 
 static void fill_syn(struct stack *stack, struct conn *conn, struct tcp_segment *seg)
@@ -314,6 +313,13 @@ static void build_frame(struct stack *stack, struct conn *conn, const struct pla
 
 /* ---- what sending changes -------------------------------------------------------------------------------------- */
 
+static void fin_sent(struct stack *stack, struct conn *conn)
+{
+	conn->flags |= CONN_FIN_SENT;
+	if (conn->state == TCPS_CLOSE_WAIT) /* RFC 9293 3.10.4: only now, when all before it is segmentized */
+		connection_set_state(stack, conn, TCPS_LAST_ACK, conn->cause);
+}
+
 /* The scoreboard learns of it first: without memory for that nothing may go out. */
 static bool note_in_flight(struct stack *stack, struct conn *conn, const struct plan *plan)
 {
@@ -353,7 +359,7 @@ static bool note_in_flight(struct stack *stack, struct conn *conn, const struct 
 			tx->has_small = true;
 		}
 		if (plan->fin)
-			conn->flags |= CONN_FIN_SENT;
+			fin_sent(stack, conn);
 		return true;
 	default:
 		return true;
@@ -365,7 +371,9 @@ static void account(struct stack *stack, struct conn *conn, const struct plan *p
 	COUNT(stack, segments_out);
 	conn->segs_out++;
 	conn->last_speaker = SPEAKER_LOCAL;
-	conn->flags &= ~(uint32_t)(CONN_ACK_NOW | CONN_ACK_DELAYED | CONN_SEND_SYN | CONN_FORCE);
+	conn->flags &= ~(uint32_t)(CONN_ACK_NOW | CONN_ACK_DELAYED | CONN_SEND_SYN);
+	if (plan->kind == PLAN_DATA)
+		conn->flags &= ~(uint32_t)CONN_FORCE;
 	conn->ack_due = INSTANT_NEVER;
 	conn->rcv_unacked = 0;
 	conn->last_ack_sent = conn->rcv_nxt;
@@ -404,9 +412,7 @@ bool output_next(struct stack *stack, struct conn *conn, struct frame_out *frame
 	}
 	if (!note_in_flight(stack, conn, &plan)) {
 		COUNT(stack, alloc_failures);
-		if (conn->rtx_due.ns == INT64_MAX) /* try again later, whatever there is to send */
-			conn->rtx_due = instant_add(stack->now, conn->rtt.rto);
-		conn_arm(stack, conn);
+		output_restart_timer(stack, conn); /* try again later, whatever there is to send */
 		return false;
 	}
 	build_frame(stack, conn, &plan, &mac, frame);

@@ -110,12 +110,31 @@ bool receive_in_order(struct stack *stack, struct conn *conn, const uint8_t *byt
 	return true;
 }
 
+static bool under_pressure(const struct stack *stack)
+{
+	return stack->blocks.used > stack->blocks.limit - stack->blocks.limit / 8;
+}
+
+/* Is there room for one more range, or does this one only make another longer? */
+static bool fits(const struct receive_queue *rx, seq_t at, uint32_t length)
+{
+	seq_t end = seq_add(at, length);
+
+	if (!rx->holes || rx->holes->count < RANGES_MAX)
+		return true;
+	for (uint32_t i = 0; i < rx->holes->count; i++) {
+		if (seq_leq(at, rx->holes->range[i].end) && seq_leq(rx->holes->range[i].start, end))
+			return true;
+	}
+	return false;
+}
+
 bool receive_out_of_order(struct stack *stack, struct conn *conn, seq_t at, const uint8_t *bytes, uint32_t length)
 {
 	struct receive_queue *rx = conn_rx(stack, conn);
 	bool first;
 
-	if (!rx)
+	if (!rx || under_pressure(stack) || !fits(rx, at, length))
 		return false;
 	first = !rx->holes;
 	if (first) {
@@ -127,7 +146,7 @@ bool receive_out_of_order(struct stack *stack, struct conn *conn, seq_t at, cons
 		}
 		rx->holes = (struct ranges *)(void *)(record + sizeof(struct pool_head));
 	}
-	/* First the bytes, then the mark: a failed copy must leave no mark, a full set no harm. */
+	/* First the bytes, then the mark: a failed copy must leave no mark. */
 	if (write_strip(stack, rx, at, bytes, length) && ranges_add(rx->holes, at, seq_add(at, length)))
 		return true;
 	if (first) {
@@ -154,17 +173,12 @@ void receive_clear(struct stack *stack, struct conn *conn)
 	conn->rx = NULL;
 }
 
-static bool under_pressure(const struct stack *stack)
-{
-	return stack->blocks.used > stack->blocks.limit - stack->blocks.limit / 8;
-}
-
 seq_t receive_window_edge(struct stack *stack, struct conn *conn)
 {
 	uint32_t unread = receive_unread(conn);
 	uint32_t room = conn->rcvbuf > unread ? conn->rcvbuf - unread : 0;
 	uint32_t window_max = (uint32_t)UINT16_MAX << conn->agreed.rcv_wscale;
-	uint32_t worth = conn->rcvbuf / 2 < conn->mss ? conn->rcvbuf / 2 : conn->mss;
+	uint32_t worth = conn->rcvbuf / 2 < conn->rcv_mss ? conn->rcvbuf / 2 : conn->rcv_mss;
 	seq_t edge;
 
 	if (under_pressure(stack) && room > BLOCK_BYTES)
@@ -235,7 +249,7 @@ void receive_consumed(struct stack *stack, struct conn *conn, uint32_t length)
 	/* A window update is worth a segment when the peer may be waiting for it. */
 	window = seq_diff(conn->rcv_adv, conn->rcv_nxt);
 	growth = seq_diff(receive_window_edge(stack, conn), conn->rcv_adv);
-	if (growth > 0 && (window < 2 * conn->mss || growth >= (int32_t)(conn->rcvbuf / 4))) {
+	if (growth > 0 && (window < 2 * conn->rcv_mss || growth >= (int32_t)(conn->rcvbuf / 4))) {
 		conn->flags |= CONN_ACK_NOW;
 		conn_want_output(stack, conn);
 	}

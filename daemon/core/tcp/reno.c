@@ -5,6 +5,7 @@ struct reno {
 	uint64_t initial_cwnd;
 	uint64_t prior_cwnd, prior_ssthresh; /* before the last reduction, for UNDO */
 	uint64_t acked;                      /* towards the next full segment in congestion avoidance */
+	bool after_timeout;                  /* slow start repairs: one segment an ACK */
 };
 _Static_assert(sizeof(struct reno) <= CC_INLINE_BYTES, "Reno lives in the connection record");
 
@@ -28,9 +29,15 @@ static void reno_on_ack(void *state, const struct tapstack_cc_sample *sample, st
 	if (decision->cwnd_bytes < decision->ssthresh_bytes) {
 		/* An ACK for a whole super-segment counts for all its bytes, or offloads would stifle slow start; the
 		 * burst it allows is no larger than the one that was acknowledged. */
-		decision->cwnd_bytes += sample->acked_bytes;
+		uint64_t most = decision->ssthresh_bytes - decision->cwnd_bytes;
+		uint64_t growth = sample->acked_bytes;
+
+		if (reno->after_timeout && growth > sample->mss_bytes) /* RFC 3465 section 2.3 */
+			growth = sample->mss_bytes;
+		decision->cwnd_bytes += growth < most ? growth : most;
 		return;
 	}
+	reno->after_timeout = false;
 	reno->acked += sample->acked_bytes;
 	while (reno->acked >= decision->cwnd_bytes) {
 		reno->acked -= decision->cwnd_bytes;
@@ -63,6 +70,7 @@ static void reno_on_event(void *state, uint32_t event, const struct tapstack_cc_
 	case TAPSTACK_CC_RTO:
 		reduce(reno, sample, decision);
 		decision->cwnd_bytes = sample->mss_bytes;
+		reno->after_timeout = true;
 		break;
 	case TAPSTACK_CC_UNDO:
 		if (decision->cwnd_bytes < reno->prior_cwnd)

@@ -74,7 +74,7 @@ void reply_reset_conn(struct stack *stack, const struct conn *conn)
 
 enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn)
 {
-	uint16_t second = (uint16_t)(stack->now.ns / 1000000000);
+	uint8_t second = (uint8_t)(stack->now.ns / 1000000000);
 	/* It leaves before this turn's payload is settled: what may still be given up is not acknowledged. */
 	bool unsettled = conn->rx && conn->rx->first_span;
 	struct tcp_segment ack = {

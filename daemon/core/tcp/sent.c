@@ -95,6 +95,7 @@ void sent_acked(struct sent_queue *queue, struct pool *pool, seq_t una, struct s
 			break;
 		}
 		note_sample(entry, news);
+		news->acked_resent |= (entry->flags & SENT_EVER_RETRANSMITTED) != 0;
 		account(queue, entry, -1);
 		if (queue->hint == entry)
 			queue->hint = entry->next;
@@ -106,6 +107,19 @@ void sent_acked(struct sent_queue *queue, struct pool *pool, seq_t una, struct s
 	}
 }
 
+/* Cuts an entry where a SACK block begins or ends. Honest edges lie between segments; a peer that reports crumbs
+ * would make the list long and every walk over it slow. */
+#define SACK_PIECE_MIN 200
+#define SACK_SPLITS_MAX 4096
+
+static bool split_for_sack(struct sent_queue *queue, struct pool *pool, struct sent *entry, seq_t at)
+{
+	if (queue->count >= SACK_SPLITS_MAX || seq_diff(at, entry->start) < SACK_PIECE_MIN ||
+	    seq_diff(entry->end, at) < SACK_PIECE_MIN)
+		return false;
+	return split(queue, pool, entry, at);
+}
+
 void sent_sacked(struct sent_queue *queue, struct pool *pool, seq_t start, seq_t end, struct sent_news *news)
 {
 	struct sent *entry;
@@ -114,10 +128,10 @@ void sent_sacked(struct sent_queue *queue, struct pool *pool, seq_t start, seq_t
 		if (seq_leq(entry->end, start) || (entry->flags & SENT_SACKED))
 			continue;
 		if (seq_lt(entry->start, start)) {
-			split(queue, pool, entry, start); /* the part behind is looked at next */
+			split_for_sack(queue, pool, entry, start); /* the part behind is looked at next */
 			continue;
 		}
-		if (seq_gt(entry->end, end) && !split(queue, pool, entry, end))
+		if (seq_gt(entry->end, end) && !split_for_sack(queue, pool, entry, end))
 			break;
 		note_sample(entry, news);
 		news->sacked_bytes += length_of(entry);

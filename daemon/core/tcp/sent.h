@@ -44,6 +44,7 @@ struct sent_news {
 	uint32_t lost_bytes;      /* newly marked lost */
 	struct instant sample_at; /* when the latest never-retransmitted, newly arrived entry was sent */
 	bool has_sample;
+	bool acked_resent; /* among what was acknowledged cumulatively is something sent more than once */
 };
 
 /* [start, end) was sent at `at`, end of the queue. False: no memory; then nothing must be sent. */
@@ -52,7 +53,8 @@ bool sent_append(struct sent_queue *queue, struct pool *pool, seq_t start, seq_t
 /* Everything before `una` has been acknowledged. */
 void sent_acked(struct sent_queue *queue, struct pool *pool, seq_t una, struct sent_news *news);
 
-/* The peer holds [start, end). Splits entries as needed; a split that finds no memory leaves that entry unmarked. */
+/* The peer holds [start, end). Splits entries as needed; a split that finds no memory, or that only a peer bent on
+ * shredding the list can ask for, leaves that entry unmarked. */
 void sent_sacked(struct sent_queue *queue, struct pool *pool, seq_t start, seq_t end, struct sent_news *news);
 
 /* RFC 6675 IsLost: marks what has at least `threshold` bytes SACKed above it. */

@@ -63,7 +63,10 @@ static void remove_listener(struct stack *stack, struct listener *listener, enum
 		if (!(conn->flags & CONN_ACCEPT_PENDING) || conn->listener_slot != listener->head.slot)
 			continue;
 		conn->flags |= CONN_ORPHAN; /* nobody has been told of it */
-		conn_reset(stack, conn, cause);
+		if (conn->state == TCPS_CLOSED)
+			conn_free(stack, conn);
+		else
+			conn_reset(stack, conn, cause);
 	}
 	while (*slot != listener->head.slot)
 		slot = &((struct listener *)pool_at(&stack->listeners, *slot))->next_slot;
@@ -133,10 +136,8 @@ int stack_connect(struct stack *stack, const struct stack_connect_options *optio
 	conn->iss = conn->snd_una = conn->snd_nxt = secrets_isn(stack, &flow);
 	conn->snd_end = conn->recover = conn->round_end = seq_add(conn->iss, 1);
 	conn->mss = 536; /* until the peer has said more */
-	while (stack->config.tcp.window_scaling &&
-	       stack->config.tcp.rcvbuf_max_bytes >> conn->agreed.rcv_wscale > UINT16_MAX &&
-	       conn->agreed.rcv_wscale < TCP_WSCALE_MAX)
-		conn->agreed.rcv_wscale++;
+	if (stack->config.tcp.window_scaling)
+		conn->agreed.rcv_wscale = window_scale(stack);
 	demux_insert(stack, &conn->node, RECORD_CONN);
 	conn->flags &= ~(uint32_t)CONN_NOT_HASHED;
 	connection_set_state(stack, conn, TCPS_SYN_SENT, CAUSE_LOCAL_CONNECT);
@@ -365,7 +366,7 @@ void conn_shutdown(struct stack *stack, struct conn *conn, enum tcp_cause cause)
 	if (conn->state == TCPS_ESTABLISHED)
 		connection_set_state(stack, conn, TCPS_FIN_WAIT_1, cause);
 	else if (conn->state == TCPS_CLOSE_WAIT)
-		connection_set_state(stack, conn, TCPS_LAST_ACK, cause);
+		conn->cause = (uint8_t)cause; /* of passing to LAST-ACK, once the FIN goes out */
 }
 
 int stack_shutdown(struct stack *stack, struct conn_handle handle)
@@ -459,7 +460,7 @@ int stack_admin_close(struct stack *stack, uint64_t id, bool abort)
 	struct conn *conn;
 
 	for (uint32_t from = 0; (conn = pool_next_live(&stack->conns, from)); from = conn->node.head.slot + 1) {
-		if (conn->id != id || conn->state == TCPS_CLOSED)
+		if (conn->id != id || (conn->flags & CONN_DEAD) || conn->state == TCPS_CLOSED)
 			continue;
 		if (abort || conn->state == TCPS_SYN_SENT)
 			conn_reset(stack, conn, abort ? CAUSE_ADMIN_ABORT : CAUSE_ADMIN_CLOSE);

@@ -16,7 +16,7 @@ static void ack_now(struct stack *stack, struct conn *conn)
 static void schedule_ack(struct stack *stack, struct conn *conn, uint32_t length)
 {
 	conn->rcv_unacked += length;
-	if (conn->rcv_unacked >= 2u * conn->mss) {
+	if (conn->rcv_unacked >= 2u * conn->rcv_mss) {
 		ack_now(stack, conn);
 		return;
 	}
@@ -39,6 +39,8 @@ int step7_text(struct stack *stack, struct conn *conn, struct arrival *in)
 		return VERDICT_DROP_TEXT_CLOSED;
 	}
 	conn->data_segs_in++;
+	if (in->segment_bytes > conn->rcv_mss)
+		conn->rcv_mss = in->segment_bytes;
 	if (seq_eq(seg->seq, conn->rcv_nxt)) {
 		bool filled_hole = conn->rx && conn->rx->holes;
 
@@ -61,13 +63,15 @@ int step7_text(struct stack *stack, struct conn *conn, struct arrival *in)
 }
 
 /* Where the FIN lies that may be taken now; false: there is none. */
-static bool find_fin(struct conn *conn, const struct tcp_segment *seg)
+static bool find_fin(struct stack *stack, struct conn *conn, const struct tcp_segment *seg)
 {
 	seq_t at = seq_add(seg->seq, seg->payload_bytes);
 
 	if (seg->flags & TCP_FIN) {
 		if (seq_eq(at, conn->rcv_nxt))
 			return true;
+		if (seq_gt(at, conn->rcv_nxt))
+			ack_now(stack, conn); /* something before it is missing */
 		if (conn->rx && conn->rx->holes) {
 			conn->rx->fin_at = at;
 			conn->rx->has_fin = true;
@@ -79,7 +83,7 @@ static bool find_fin(struct conn *conn, const struct tcp_segment *seg)
 
 int step8_fin(struct stack *stack, struct conn *conn, struct arrival *in)
 {
-	if (conn->state < TCPS_SYN_RECEIVED || (conn->flags & CONN_FIN_RECEIVED) || !find_fin(conn, &in->seg))
+	if (conn->state < TCPS_SYN_RECEIVED || (conn->flags & CONN_FIN_RECEIVED) || !find_fin(stack, conn, &in->seg))
 		return CONTINUE;
 	/* The transition is recorded for good: what lies before the FIN must be safe first. */
 	if (conn->rx && conn->rx->first_span && !receive_settle(stack, conn)) {

@@ -121,7 +121,7 @@ enum stack_verdict arrive_time_wait(struct stack *stack, struct time_wait *tw, s
 	if ((seg->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && syn_is_new(tw, seg)) {
 		struct listener *listener = demux_listener(stack, &in->flow.local, in->flow.local_port);
 
-		if (listener) {
+		if (listener && half_open_admits(stack, listener) == VERDICT_ACCEPTED) {
 			seq_t above = tw->snd_nxt;
 
 			time_wait_gone(stack, tw, CAUSE_RECEIVED_SYN_IN_TIME_WAIT);

@@ -53,6 +53,10 @@ static void probe(struct stack *stack, struct conn *conn)
 {
 	struct instant answered = instant_max(conn->last_rcv, conn->progress_at);
 
+	/* MUST-37 is for a program that still wants the connection; an orphan has only so much time. */
+	if (conn->flags & CONN_ORPHAN)
+		answered = conn->progress_at;
+
 	if (instant_reached(instant_add(answered, stack->config.tcp.retransmit_timeout), stack->now)) {
 		conn_reset(stack, conn, CAUSE_TIMEOUT_ZERO_WINDOW);
 		return;

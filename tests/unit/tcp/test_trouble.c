@@ -158,7 +158,7 @@ static void fin_lost_with_its_data(void **state)
 	expect(p, (struct seg){ .flags = TCP_FIN | TCP_ACK, .seq = OURS(101), .ack = 1001, .length = 50 });
 	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(151) }); /* all but the FIN */
 	assert_int_equal(peer_state(p), TCPS_FIN_WAIT_1);
-	peer_waits(p, DURATION_MS(250));
+	peer_waits(p, DURATION_MS(450)); /* backed off until there is a new measurement (Karn) */
 	expect(p, (struct seg){ .flags = TCP_FIN | TCP_ACK, .seq = OURS(151), .ack = 1001 });
 	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(152) });
 	assert_int_equal(peer_state(p), TCPS_FIN_WAIT_2);
