@@ -19,8 +19,8 @@ struct stack {
 	uint32_t records;    /* that stack_walk reports: ids are shard * 1000000 + 1 ... */
 	uint32_t closed_id;
 	struct stack_ready ready;
-	bool has_ready;
-	int listen_error; /* of the next stack_listen only */
+	atomic_bool has_ready; /* set by the test, taken by the shard's thread */
+	int listen_error;      /* of the next stack_listen only */
 	uint32_t listeners;
 	struct stack_counters counters;
 };
