@@ -55,7 +55,8 @@ static void forget(struct stack *stack, struct neighbour *neighbour)
 	pool_put(&stack->neighbours, neighbour);
 }
 
-/* The table is full: the entry that was confirmed longest ago goes. */
+/* The table is full: the entry that was confirmed longest ago goes; but none that is so young that it may not have
+ * been of any use yet, or connections to more neighbours than there is room for would do nothing but ask. */
 static void evict(struct stack *stack)
 {
 	struct neighbour *victim = NULL, *neighbour;
@@ -65,7 +66,7 @@ static void evict(struct stack *stack)
 		if (!victim || instant_before(neighbour->updated, victim->updated))
 			victim = neighbour;
 	}
-	if (victim)
+	if (victim && instant_sub(stack->now, victim->updated).ns >= REQUEST_INTERVAL.ns)
 		forget(stack, victim);
 }
 
