@@ -1,1 +1,20 @@
-# tests/sim
+# tests/sim: hosts and network on virtual time
+noinst_LTLIBRARIES += libsim.la
+libsim_la_SOURCES = \
+	tests/sim/host.c tests/sim/host.h \
+	tests/sim/network.c \
+	tests/sim/packet.c \
+	tests/sim/service.c tests/sim/service.h \
+	tests/sim/sim.c tests/sim/sim.h \
+	tests/sim/world.c tests/sim/world.h \
+	tests/support/watch.h
+check_PROGRAMS += tests/sim/test_sim
+TESTS += tests/sim/test_sim
+tests_sim_test_sim_SOURCES = tests/sim/test_sim.c
+tests_sim_test_sim_LDADD = libsim.la libcore.la $(SODIUM_LIBS)
+
+# Hours of it, where there is time: `make soak`.
+soak: soak-sim
+soak-sim: tests/sim/test_sim
+	tests/sim/test_sim -n 10000
+.PHONY: soak soak-sim

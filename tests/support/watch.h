@@ -1,0 +1,175 @@
+#pragma once
+/* What holds of every stack after every turn: legal transitions only, one journal record for each with a dense index
+ * per connection, room in the journal for all that may still come, gauges that agree with a walk over the records, a
+ * deadline that lies ahead, buffers only where something is held. A breach is told and aborts. */
+#include "core/stack.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WATCH_CHECK(condition)                                                                                       \
+	do {                                                                                                         \
+		if (!(condition)) {                                                                                  \
+			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                      \
+			abort();                                                                                     \
+		}                                                                                                    \
+	} while (0)
+
+/* What the journal has said so far about a connection; ids are dense from 1. */
+struct watched {
+	uint8_t state;
+	uint8_t next_index;
+	uint16_t cause; /* of the latest transition */
+	bool begun, ended;
+};
+
+struct watch {
+	struct stack *stack;
+	struct journal_ring *ring; /* NULL: the stack has none */
+	uint64_t seen;             /* records looked at */
+	int64_t last_ns;
+	uint64_t transitions[TCPS_STATE_COUNT][TCPS_STATE_COUNT];
+	struct watched *conn; /* by id - 1 */
+	size_t room;
+	uint64_t begun, ended;
+};
+
+static inline struct journal_ring *watch_ring_new(uint64_t capacity)
+{
+	struct journal_ring *ring =
+	        aligned_alloc(64, (sizeof(*ring) + capacity * sizeof(struct journal_record) + 63) & ~63ul);
+
+	if (!ring)
+		abort();
+	memset(ring, 0, sizeof(*ring) + capacity * sizeof(struct journal_record));
+	ring->capacity = capacity;
+	return ring;
+}
+
+static inline void watch_begin(struct watch *watch, struct stack *stack, struct journal_ring *ring)
+{
+	*watch = (struct watch){ .stack = stack, .ring = ring, .last_ns = INT64_MIN };
+}
+
+static inline void watch_end(struct watch *watch)
+{
+	free(watch->conn);
+	watch->conn = NULL;
+}
+
+static inline struct watched *watch_find(struct watch *watch, uint64_t id)
+{
+	WATCH_CHECK(id > 0 && id < 1u << 24);
+	if (id > watch->room) {
+		size_t room = (id + 64) * 2;
+
+		watch->conn = realloc(watch->conn, room * sizeof(*watch->conn));
+		if (!watch->conn)
+			abort();
+		memset(watch->conn + watch->room, 0, (room - watch->room) * sizeof(*watch->conn));
+		watch->room = room;
+	}
+	return &watch->conn[id - 1];
+}
+
+static inline void watch_record(struct watch *watch, const struct journal_record *record)
+{
+	struct watched *conn = watch_find(watch, record->connection_id);
+
+	WATCH_CHECK(record->number == watch->seen);
+	WATCH_CHECK(record->time_ns >= watch->last_ns);
+	watch->last_ns = record->time_ns;
+	WATCH_CHECK(tcp_state_edge_allowed(record->from, record->to));
+	WATCH_CHECK(record->cause > CAUSE_NONE && record->cause < TCP_CAUSE_COUNT);
+	WATCH_CHECK(!conn->ended);
+	if (!conn->begun) {
+		WATCH_CHECK(record->from == TCPS_CLOSED || record->from == TCPS_LISTEN);
+		WATCH_CHECK(record->flags & JOURNAL_FIRST);
+		conn->begun = true;
+		watch->begun++;
+	} else {
+		WATCH_CHECK(!(record->flags & JOURNAL_FIRST));
+		WATCH_CHECK(record->from == conn->state);
+	}
+	WATCH_CHECK(record->index == conn->next_index);
+	WATCH_CHECK(!(record->flags & JOURNAL_LAST) == (record->to != TCPS_CLOSED));
+	conn->next_index++;
+	conn->state = record->to;
+	conn->cause = record->cause;
+	if (record->to == TCPS_CLOSED) {
+		conn->ended = true;
+		watch->ended++;
+	}
+	watch->transitions[record->from][record->to]++;
+}
+
+static inline void watch_journal(struct watch *watch, const struct stack_gauges *gauges)
+{
+	struct journal_ring *ring = watch->ring;
+	uint64_t head = atomic_load(&ring->head), tail = atomic_load(&ring->tail);
+
+	WATCH_CHECK(tail <= head && head - tail <= ring->capacity); /* never overrun */
+	for (; watch->seen < head; watch->seen++)
+		watch_record(watch, &ring->record[watch->seen % ring->capacity]);
+	WATCH_CHECK(memcmp(watch->transitions, stack_get_counters(watch->stack)->transitions,
+	                   sizeof(watch->transitions)) == 0);
+	WATCH_CHECK(head - tail + gauges->journal_reserved <= ring->capacity);
+}
+
+/* Gauges against a walk over all records. Returns whether any of them holds payload or waits for something. */
+static inline bool watch_gauges(struct watch *watch, const struct stack_gauges *gauges)
+{
+	uint32_t in_state[TCPS_STATE_COUNT] = { 0 };
+	struct stack_conn_info info[16];
+	uint64_t cursor = 0, reserved = 0;
+	bool holds = false;
+
+	while (cursor != UINT64_MAX) {
+		size_t count = stack_walk(watch->stack, &cursor, info, 16);
+
+		for (size_t i = 0; i < count; i++) {
+			in_state[info[i].state]++;
+			if (info[i].state == TCPS_LISTEN)
+				continue;
+			reserved += tcp_state_transitions_left(info[i].state);
+			holds |= info[i].send_q > 0 || info[i].unacked > 0 || info[i].recv_q > 0 ||
+			         info[i].rcv_ooopack > 0;
+			WATCH_CHECK(info[i].sacked + info[i].lost <= info[i].unacked);
+			WATCH_CHECK(info[i].retrans <= info[i].lost);
+			if (watch->ring)
+				WATCH_CHECK(watch_find(watch, info[i].id)->state == info[i].state);
+		}
+	}
+	WATCH_CHECK(memcmp(in_state, gauges->in_state, sizeof(in_state)) == 0);
+	WATCH_CHECK(reserved == gauges->journal_reserved);
+	return holds;
+}
+
+/* After a finished turn at `now`; `dead_held`: services hold handles of dead connections, whose unread payload no
+ * walk shows. */
+static inline void watch_turn(struct watch *watch, struct instant now, bool dead_held)
+{
+	struct stack_gauges gauges;
+
+	stack_get_gauges(watch->stack, &gauges);
+	if (watch->ring)
+		watch_journal(watch, &gauges);
+	if (!watch_gauges(watch, &gauges) && !dead_held)
+		WATCH_CHECK(gauges.buffer_bytes == 0);
+	WATCH_CHECK(stack_deadline(watch->stack).ns > now.ns);
+}
+
+/* All is over: nothing may be left. */
+static inline void watch_all_gone(struct watch *watch)
+{
+	struct stack_gauges gauges;
+
+	stack_get_gauges(watch->stack, &gauges);
+	WATCH_CHECK(gauges.connections == 0 && gauges.half_open == 0 && gauges.time_wait == 0);
+	for (int state = 0; state < TCPS_STATE_COUNT; state++)
+		WATCH_CHECK(gauges.in_state[state] == 0);
+	WATCH_CHECK(gauges.journal_reserved == 0);
+	WATCH_CHECK(gauges.buffer_bytes == 0);
+	WATCH_CHECK(watch->begun == watch->ended);
+}
