@@ -59,13 +59,29 @@ static void added_changed_and_removed(void **state)
 	fixture_close(&f);
 }
 
+struct report {
+	struct stack *stack;
+	struct stack_ready ready;
+};
+
+static void report_on_shard(void *context, struct shard *shard)
+{
+	struct report *report = context;
+
+	(void)shard;
+	report->stack->ready = report->ready;
+	report->stack->has_ready = true;
+}
+
+/* The stack says this of the service's connection, and the turn that hears it has been finished. */
 static void report(struct fixture *f, uint16_t id, uint32_t flags)
 {
 	struct stack *stack = fake_stack(f->shards, 0);
-	unsigned before = stack->settles;
+	struct report report = { stack, { .conn = { 1 }, .service = id, .flags = flags } };
+	unsigned before;
 
-	stack->ready = (struct stack_ready){ .conn = { 1 }, .service = id, .flags = flags };
-	stack->has_ready = true;
+	shards_call(f->shards, report_on_shard, &report);
+	before = stack->settles;
 	fake_link_arrive(f->link, 0, 1);
 	WAIT_FOR(f, stack->settles > before);
 }
