@@ -10,7 +10,6 @@
 
 #define BLOCK_LOG2 14
 _Static_assert(BLOCK_BYTES == 1u << BLOCK_LOG2, "positions are split by shift and mask");
-#define TABLE_MIN 8u /* entries: one cache line */
 
 /* Bytes from the start of base's block to `at`. */
 static uint64_t offset_of(const struct strip *strip, seq_t at)
@@ -29,14 +28,20 @@ static uint8_t **entry(const struct strip *strip, uint32_t n)
 	return &strip->table[(strip->first + n) & strip->table_mask];
 }
 
-static void table_free(struct strip *strip, struct block_pool *pool)
+/* Gives a table that was allocated back to the host. */
+static void table_release(struct strip *strip, struct block_pool *pool)
 {
 	size_t bytes = table_length(strip) * sizeof(*strip->table);
 
-	if (!strip->table)
+	if (!strip->table || strip->table == strip->small)
 		return;
 	pool->memory.free(pool->memory.context, strip->table, bytes);
 	pool->strip_table_bytes -= bytes;
+}
+
+static void table_free(struct strip *strip, struct block_pool *pool)
+{
+	table_release(strip, pool);
 	strip->table = NULL;
 	strip->table_mask = strip->first = strip->origin = 0;
 }
@@ -44,25 +49,24 @@ static void table_free(struct strip *strip, struct block_pool *pool)
 /* Makes the table reach `count` blocks from base's. */
 static int table_reach(struct strip *strip, struct block_pool *pool, uint64_t count)
 {
-	uint32_t old_length = table_length(strip), length = old_length ? old_length : TABLE_MIN;
-	size_t bytes;
-	uint8_t **table;
+	uint32_t old_length = table_length(strip), length = STRIP_SMALL;
+	uint8_t **table = strip->small;
 
 	if (LIKELY(count <= old_length))
 		return 0;
 	while (length < count)
 		length *= 2;
-	bytes = length * sizeof(*table);
-	table = pool->memory.alloc(pool->memory.context, bytes);
-	if (!table)
-		return -ENOMEM;
+	if (length > STRIP_SMALL) {
+		table = pool->memory.alloc(pool->memory.context, length * sizeof(*table));
+		if (!table)
+			return -ENOMEM;
+		pool->strip_table_bytes += length * sizeof(*table);
+	} else {
+		memset(strip->small, 0, sizeof(strip->small));
+	}
 	for (uint32_t n = 0; n < old_length; n++)
 		table[n] = *entry(strip, n);
-	if (strip->table) {
-		pool->memory.free(pool->memory.context, strip->table, old_length * sizeof(*table));
-		pool->strip_table_bytes -= old_length * sizeof(*table);
-	}
-	pool->strip_table_bytes += bytes;
+	table_release(strip, pool);
 	strip->table = table;
 	strip->table_mask = length - 1;
 	strip->first = 0;

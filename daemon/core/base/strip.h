@@ -12,13 +12,16 @@
 
 #include <sys/uio.h>
 
+#define STRIP_SMALL 4 /* blocks that need no table of their own: 64 KiB, so short exchanges allocate none */
+
 struct strip {
-	uint8_t **table;     /* ring of block pointers; NULL where there is no block */
-	uint32_t table_mask; /* table length - 1 */
-	uint32_t blocks;     /* held now */
-	seq_t base;          /* first byte still wanted */
-	uint32_t origin;     /* offset of `base` within its block */
-	uint32_t first;      /* ring index of base's block */
+	uint8_t **table;             /* ring of block pointers; NULL where there is no block */
+	uint32_t table_mask;         /* table length - 1 */
+	uint32_t blocks;             /* held now */
+	seq_t base;                  /* first byte still wanted */
+	uint32_t origin;             /* offset of `base` within its block */
+	uint32_t first;              /* ring index of base's block */
+	uint8_t *small[STRIP_SMALL]; /* the table while that is enough; a strip must not be moved */
 };
 
 /* An empty strip whose first byte will be `base`. */
