@@ -290,11 +290,17 @@ bool reader_text(struct reader *reader, const struct config_key *key, const char
 	               key->type == CONFIG_PLUGINS;
 	struct node plain = { .kind = NODE_SCALAR, .place = reader->nowhere, .text = text };
 	struct node *root = &plain;
+	char where[ERRORS_QUOTE_MAX];
+	const char *name;
 	int r;
 
 	if (is_list || text[0] == '"' || text[0] == '\'') {
-		r = document_read(reader->config->arena, reader->nowhere.file, text, strlen(text), &root,
-		                  reader->errors);
+		/* "--set services:1:9: ..." */
+		snprintf(where, sizeof(where), "%s %s", reader->nowhere.file, path);
+		name = arena_text(reader->config->arena, where, strlen(where));
+		r = name == NULL
+		            ? -ENOMEM
+		            : document_read(reader->config->arena, name, text, strlen(text), &root, reader->errors);
 		if (r == -ENOMEM)
 			reader->no_memory = true;
 		if (r != 0)

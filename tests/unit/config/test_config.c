@@ -357,6 +357,7 @@ static void test_set(void **state)
 	struct config_errors errors = CONFIG_ERRORS_INIT;
 	struct config *config = NULL;
 	char text[300];
+	int found = 0;
 
 	(void)state;
 	assert_int_equal(config_load(&source, &config, &errors), 0);
@@ -371,6 +372,12 @@ static void test_set(void **state)
 	assert_int_equal(errors.count, COUNT(wrong));
 	config_error_format(&errors.error[0], text, sizeof(text));
 	assert_non_null(strstr(text, "--set"));
+	/* Of several settings, the one that cannot even be read is named too. */
+	for (size_t i = 0; i < errors.count; i++) {
+		config_error_format(&errors.error[i], text, sizeof(text));
+		found += strncmp(text, "--set services:", 15) == 0;
+	}
+	assert_int_equal(found, 1);
 	config_errors_free(&errors);
 }
 
