@@ -8,7 +8,8 @@ LIVE_TESTS = \
 	tests/live/test_relay.py \
 	tests/live/test_reset.py \
 	tests/live/test_shards.py \
-	tests/live/test_silence.py
+	tests/live/test_silence.py \
+	tests/live/test_usage.py
 dist_check_SCRIPTS += $(LIVE_TESTS)
 TESTS += $(LIVE_TESTS)
 EXTRA_DIST += tests/live/harness.py tests/live/peer.py tests/live/record.py tests/live/traffic.py

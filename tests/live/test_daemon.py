@@ -1,82 +1,17 @@
 #!/usr/bin/env python3
-"""The daemon as an operator sees it: start, ready, reload, stop, and what is said about mistakes."""
+"""The daemon as an operator sees it: start, ready, reload, stop."""
 import json
 import os
 import shutil
 import signal
 import socket
 import stat
-import subprocess
 import time
 
-from harness import (STACK, TAPSTACKD, check, connect, equal, interface_exists, main, read_all, read_exactly,
+from harness import (STACK, check, connect, equal, interface_exists, main, read_all, read_exactly,
                      wait_until)
 
 ECHO = {"name": "echo", "kind": "echo", "port": 7}
-
-
-def tapstackd(*arguments):
-    return subprocess.run([TAPSTACKD, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=20, check=False)
-
-
-def test_command_line(env):
-    del env
-    done = tapstackd("--version")
-    equal(done.returncode, 0, "--version")
-    check(done.stdout.startswith("tapstackd "), "version on stdout")
-    done = tapstackd("--help")
-    equal(done.returncode, 0, "--help")
-    for option in ("--config", "--check", "--set", "--version", "Exit codes"):
-        check(option in done.stdout, f"{option} in the help")
-    for wrong in (["--nonsense"], ["extra"], ["-c"], ["--set", "no-equals-sign"], ["--set"]):
-        done = tapstackd(*wrong)
-        equal(done.returncode, 2, f"exit code of {wrong}")
-        check(done.stderr, f"a message about {wrong}")
-        check("--help" in done.stderr, f"a hint after {wrong}")
-
-
-def test_bad_configuration(env):
-    daemon = env.daemon(services=[ECHO], start=False)
-    daemon.write_config()
-    equal(tapstackd("--check", "-c", daemon.path).returncode, 0, "--check of a good file")
-
-    done = tapstackd("--check", "-c", daemon.path + ".missing")
-    equal(done.returncode, 3, "a file that is not there")
-    check("missing" in done.stderr, "its name in the message")
-
-    # All errors are reported, each with its place.
-    with open(daemon.path, "w", encoding="utf-8") as file:
-        file.write("link:\n  mtu: tiny\nnonsense: 1\nstack:\n  addresses: [192.0.2.2/99]\n")
-    for arguments in (["--check", "-c", daemon.path], ["-c", daemon.path]):
-        done = tapstackd(*arguments)
-        equal(done.returncode, 3, "a bad file")
-        for place in (":2:", ":3:", ":5:"):
-            check(place in done.stderr, f"an error at line {place}: {done.stderr}")
-
-    daemon.write_config()
-    for wrong in ("link.mtu=1", "nonsense=1", "services=7", "congestion.default=no-such-algorithm"):
-        done = tapstackd("--check", "-c", daemon.path, "--set", wrong)
-        equal(done.returncode, 3, f"--set {wrong}")
-        check(wrong.split("=", maxsplit=1)[0] in done.stderr, f"the key of {wrong} in: {done.stderr}")
-
-    daemon.config["plugins"] = {"directory": env.directory, "congestion": [{"plugin": "no-such-plugin"}]}
-    daemon.write_config()
-    done = tapstackd("--check", "-c", daemon.path)
-    equal(done.returncode, 3, "a plugin that is not there")
-    check("no-such-plugin" in done.stderr, "its name")
-
-
-def test_what_cannot_be_opened(env):
-    daemon = env.daemon(start=False, config={"state_directory": "/proc/self/nowhere"})
-    daemon.start(ready=False)
-    equal(daemon.wait(), 1, "exit code")
-    check("state_directory" in daemon.log(), "the key in the log")
-
-    daemon = env.daemon(start=False, name="second", config={"link": {"backend": "unix:" + env.directory + "/no/where"}})
-    daemon.start(ready=False)
-    equal(daemon.wait(), 1, "exit code")
-    check("link" in daemon.log(), "the link in the log")
 
 
 def test_start_and_stop(env):
