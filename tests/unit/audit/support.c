@@ -16,9 +16,33 @@ static const char *const congestion_names[] = { "reno", "cubic" };
 static void remember_report(void *context, int priority, const char *text)
 {
 	struct place *place = context;
-	size_t at = strlen(place->reports);
+	size_t at;
 
+	pthread_mutex_lock(&place->lock);
+	at = strlen(place->reports);
 	snprintf(place->reports + at, sizeof(place->reports) - at, "<%d>%s\n", priority, text);
+	pthread_mutex_unlock(&place->lock);
+}
+
+struct wanted_report {
+	struct place *place;
+	const char *text;
+};
+
+static bool is_reported(void *context)
+{
+	struct wanted_report *wanted = context;
+	bool found;
+
+	pthread_mutex_lock(&wanted->place->lock);
+	found = strstr(wanted->place->reports, wanted->text) != NULL;
+	pthread_mutex_unlock(&wanted->place->lock);
+	return found;
+}
+
+bool place_was_told(struct place *place, const char *text)
+{
+	return test_wait(is_reported, &(struct wanted_report){ place, text });
 }
 
 void place_in(struct place *place, const char *directory)
@@ -43,6 +67,7 @@ int place_setup(void **state)
 
 	if (place == NULL || mkdtemp(directory) == NULL)
 		return -1;
+	pthread_mutex_init(&place->lock, NULL);
 	place_in(place, directory);
 	*state = place;
 	return 0;
@@ -62,6 +87,7 @@ int place_teardown(void **state)
 	int r = nftw(place->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 
 	place_query(place, NULL);
+	pthread_mutex_destroy(&place->lock);
 	free(place);
 	return r;
 }

@@ -3,6 +3,7 @@
 #include "audit/audit.h"
 #include "core/tcp/state.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 struct place {
 	char directory[64], database[96];
 	struct audit_options options; /* two services, two algorithms, one shard; to be changed at will */
+	pthread_mutex_t lock;         /* around reports: the recorder says things too */
 	char reports[4096];           /* what the audit said to the operator, a line each */
 };
 
@@ -21,6 +23,9 @@ int place_setup(void **state);
 int place_teardown(void **state);
 /* The same directory for a directory that is there already (a mounted one). */
 void place_in(struct place *place, const char *directory);
+
+/* Has the audit said this to the operator, or does it within ten seconds? */
+bool place_was_told(struct place *place, const char *text);
 
 /* audit_open that must succeed. */
 struct audit *place_open(struct place *place);

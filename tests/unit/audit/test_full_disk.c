@@ -146,7 +146,7 @@ static void full_while_running(void **state)
 	}
 	audit_status(audit, &status);
 	assert_string_equal(status.error, "database or disk is full");
-	assert_non_null(strstr(place->reports, "can't be written: database or disk is full"));
+	assert_true(place_was_told(place, "can't be written: database or disk is full"));
 	make_room(place);
 	assert_true(test_wait(is_healthy, audit));
 	write_steps(audit, id++, life_passive, 0, life_passive_steps);

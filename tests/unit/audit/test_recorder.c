@@ -314,7 +314,7 @@ static void locked_database(void **state)
 	assert_true(status.failures > 0);
 	assert_true(status.waiting > status.ring_records - life_passive_steps);
 	assert_true(status.lag_ns > 0);
-	assert_non_null(strstr(place->reports, "can't be written: database is locked"));
+	assert_true(place_was_told(place, "can't be written: database is locked"));
 	assert_int_equal(audit_drain(audit, DURATION_MS(1)), -ETIMEDOUT);
 	sqlite3_close(db);
 	assert_true(test_wait(is_healthy, audit));
@@ -324,7 +324,7 @@ static void locked_database(void **state)
 	assert_int_equal(status.connections, id - 1);
 	assert_int_equal(status.transitions, 5 * (id - 1));
 	assert_int_equal(status.lost, 0);
-	assert_non_null(strstr(place->reports, "can be written again"));
+	assert_true(place_was_told(place, "can be written again"));
 	stop(audit);
 }
 
@@ -442,7 +442,7 @@ static void damaged_at_start(void **state)
 		scribble(place->database, cases[i].from, cases[i].length);
 		place->reports[0] = '\0';
 		audit = open_and_start(place);
-		assert_non_null(strstr(place->reports, "the database is damaged; it was moved to"));
+		assert_true(place_was_told(place, "the database is damaged; it was moved to"));
 		assert_int_equal(count_files(place, "audit.db.damaged-*Z"), i + 1);
 		assert_true(audit_first_connection_id(audit) >= first + 500);
 		write_steps(audit, audit_first_connection_id(audit), life_passive, 0, life_passive_steps);
@@ -478,7 +478,7 @@ static void damaged_while_running(void **state)
 	assert_true(status.healthy);
 	assert_int_equal(status.lost, 0);
 	assert_int_equal(count_files(place, "audit.db.damaged-*Z"), 1);
-	assert_non_null(strstr(place->reports, "the database is damaged; it was moved to"));
+	assert_true(place_was_told(place, "the database is damaged; it was moved to"));
 	stop(audit);
 	assert_string_equal(place_query(place, "SELECT connection, run, opened IS NULL, service, state, closing_cause"
 	                                       " FROM connections"),
@@ -506,7 +506,7 @@ static void taken_away(void **state)
 	assert_true(test_wait(is_there, place->database));
 	write_steps(audit, 2, life_passive, 0, life_passive_steps);
 	stop(audit);
-	assert_non_null(strstr(place->reports, "was taken away; a new database is begun"));
+	assert_true(place_was_told(place, "was taken away; a new database is begun"));
 	assert_string_equal(place_query(place, "SELECT group_concat(id) FROM connection"), "2\n");
 	memcpy(kept, place->database, sizeof(kept));
 	snprintf(place->database, sizeof(place->database), "%.88s.moved", kept);

@@ -386,7 +386,7 @@ static void test_slow_log(void **state)
 	struct fixture *fixture = *state;
 	struct registry_info info;
 	struct log_fixture log;
-	uint64_t taken, missed = 0;
+	uint64_t taken, missed, told = 0;
 	struct seen seen;
 
 	open_log(fixture, true, &log);
@@ -407,7 +407,8 @@ static void test_slow_log(void **state)
 	assert_true(info.errors >= 1);
 	close_log(&log);
 
-	/* The count of the missed ones comes with the next event. */
+	/* The count of the missed ones comes with the next event that finds room: the last, or one in between when
+	 * the thread woke up late and emptied the queue in the middle. */
 	open_log(fixture, true, &log);
 	for (uint64_t id = 1; id <= 300; id++) {
 		struct journal_record one = record(id);
@@ -419,11 +420,11 @@ static void test_slow_log(void **state)
 	assert_int_equal(write(log.gate[1], "..................................................", 50), 50);
 	taken = 300 - missed;
 	for (uint64_t i = 0; i < taken; i++)
-		assert_int_equal(next_seen(log.events[0]).missed, 0);
+		told += next_seen(log.events[0]).missed;
 	registry_log_records(log.registry, &(struct journal_record){ .connection_id = 301 }, 1);
 	seen = next_seen(log.events[0]);
 	assert_int_equal(seen.id, 301);
-	assert_int_equal(seen.missed, missed);
+	assert_int_equal(told + seen.missed, missed);
 	registry_log_stop(log.registry, DURATION_S(10));
 	close_log(&log);
 }
