@@ -175,16 +175,21 @@ void peer_stop(struct peer *p)
 /* ---- the peer's side ---------------------------------------------------------------------------------------------
  */
 
-enum stack_verdict peer_puts_frame(struct peer *p, const void *bytes, size_t length)
+static enum stack_verdict put_frame(struct peer *p, const void *bytes, size_t length, uint16_t gso_bytes)
 {
 	uint8_t *exact = malloc(length ? length : 1); /* so that a sanitizer sees every byte too far */
-	struct frame_in in = { .bytes = exact, .length = (uint32_t)length };
+	struct frame_in in = { .bytes = exact, .length = (uint32_t)length, .gso_bytes = gso_bytes };
 
 	assert_true(p->held_count < sizeof(p->held) / sizeof(p->held[0]));
 	memcpy(exact, bytes, length);
 	p->held[p->held_count++] = exact;
 	p->verdict = stack_input(p->stack, p->now, &in);
 	return p->verdict;
+}
+
+enum stack_verdict peer_puts_frame(struct peer *p, const void *bytes, size_t length)
+{
+	return put_frame(p, bytes, length, 0);
 }
 
 enum stack_verdict peer_sends_frame(struct peer *p, const void *bytes, size_t length)
@@ -232,12 +237,14 @@ static uint8_t segment_frame[70000];
 
 enum stack_verdict peer_puts(struct peer *p, struct seg seg)
 {
-	return peer_puts_frame(p, segment_frame, write_segment(p, seg, segment_frame));
+	return put_frame(p, segment_frame, write_segment(p, seg, segment_frame), seg.gso_bytes);
 }
 
 enum stack_verdict peer_sends(struct peer *p, struct seg seg)
 {
-	return peer_sends_frame(p, segment_frame, write_segment(p, seg, segment_frame));
+	peer_puts(p, seg);
+	peer_turn(p);
+	return p->verdict;
 }
 
 /* ---- what is expected
@@ -328,6 +335,14 @@ void peer_ignores_rest(struct peer *p)
 	while (p->frame_first < p->frame_count)
 		free(p->frame[p->frame_first++].bytes);
 	p->frame_first = p->frame_count = 0;
+}
+
+struct stack_conn_info peer_info(struct peer *p)
+{
+	struct stack_conn_info info;
+
+	assert_int_equal(stack_info(p->stack, p->conn, &info), 0);
+	return info;
 }
 
 enum tcp_state peer_state(struct peer *p)

@@ -37,6 +37,7 @@ struct seg {
 	bool has_ack;       /* expect: compare ack although it is 0 */
 	bool bad_checksum;
 	uint16_t source_port, destination_port; /* 0: PEER_PORT, SERVICE_PORT */
+	uint16_t gso_bytes;                     /* send: a super-frame of segments of this size */
 };
 
 #define WINDOW_ZERO UINT32_MAX
@@ -63,7 +64,7 @@ struct peer {
 	enum stack_verdict verdict; /* of the last frame put in */
 	uint32_t journal_seen;
 	struct mac_addr mac;
-	uint8_t *held[64]; /* frames put in since the last turn */
+	uint8_t *held[2048]; /* frames put in since the last turn */
 	uint32_t held_count;
 	bool answers_arp; /* requests are answered and not shown to the test; a test may turn it off */
 };
@@ -97,6 +98,8 @@ void expect_silence(struct peer *p, const char *file, int line);
 /* Throws away what was sent. */
 void peer_ignores_rest(struct peer *p);
 
+/* What the stack tells of p->conn, whose handle must still be held. */
+struct stack_conn_info peer_info(struct peer *p);
 /* The state of the only connection (of any kind of record); TCPS_CLOSED when there is none. */
 enum tcp_state peer_state(struct peer *p);
 /* The next journal record must be this transition. */

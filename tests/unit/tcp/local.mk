@@ -5,6 +5,7 @@ libpeer_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support $(CMOCKA_CFLA
 
 tcp_tests = \
 	tests/unit/tcp/test_dialogue \
+	tests/unit/tcp/test_recovery \
 	tests/unit/tcp/test_state \
 	tests/unit/tcp/test_trouble
 check_PROGRAMS += $(tcp_tests)
@@ -17,3 +18,6 @@ tests_unit_tcp_test_dialogue_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODI
 tests_unit_tcp_test_trouble_SOURCES = tests/unit/tcp/test_trouble.c
 tests_unit_tcp_test_trouble_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_trouble_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_recovery_SOURCES = tests/unit/tcp/test_recovery.c
+tests_unit_tcp_test_recovery_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_recovery_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
