@@ -2,7 +2,7 @@
 # Builds fuzz targets with clang's libFuzzer and the sanitizers, and runs each for a few seconds, led by coverage.
 #
 # usage: libfuzzer.sh [TARGET [libFuzzer option or corpus directory ...]]
-# Without arguments all targets, 100000 inputs each; with a target that one alone, as long as the options say, e.g.
+# Without arguments all targets, some thousand inputs each; with a target that one alone, as long as the options say, e.g.
 #   tests/fuzz/libfuzzer.sh fuzz_wire -max_total_time=3600 corpus/
 
 set -eu
@@ -79,6 +79,12 @@ if test $# -gt 0; then
 	run "$@"
 else
 	for file in "$src"/tests/fuzz/fuzz_*.c; do
-		run "$(basename "$file" .c)" -runs=100000 -print_final_stats=0
+		target=$(basename "$file" .c)
+		case $target in
+		fuzz_stack) runs=10000 ;; # a list of frames, each
+		fuzz_dialogue) runs=3000 ;;
+		*) runs=100000 ;;
+		esac
+		run "$target" -runs=$runs -print_final_stats=0
 	done
 fi

@@ -2,6 +2,8 @@
 fuzz_driver = tests/fuzz/standalone.c tests/fuzz/fuzz.h tests/support/test_random.h
 fuzz_targets = \
 	tests/fuzz/fuzz_wire \
+	tests/fuzz/fuzz_stack \
+	tests/fuzz/fuzz_dialogue \
 	tests/fuzz/fuzz_config \
 	tests/fuzz/fuzz_control
 check_PROGRAMS += $(fuzz_targets)
@@ -13,3 +15,18 @@ tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c $(fuzz_driver)
 tests_fuzz_fuzz_config_LDADD = libtapconfig.la
 tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz_control.c $(fuzz_driver)
 tests_fuzz_fuzz_control_LDADD = libcontrol.la $(JANSSON_LIBS)
+fuzz_rig = tests/fuzz/rig.h tests/support/test_memory.h tests/support/watch.h
+tests_fuzz_fuzz_stack_SOURCES = tests/fuzz/fuzz_stack.c $(fuzz_rig) $(fuzz_driver)
+tests_fuzz_fuzz_stack_LDADD = libcore.la $(SODIUM_LIBS)
+# Each input is a dialogue of some hundred steps: fewer of them.
+tests_fuzz_fuzz_dialogue_SOURCES = tests/fuzz/fuzz_dialogue.c $(fuzz_rig) $(fuzz_driver)
+tests_fuzz_fuzz_dialogue_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_RUNS=20000
+tests_fuzz_fuzz_dialogue_LDADD = libcore.la $(SODIUM_LIBS)
+
+# About twenty frames to an input of fuzz_stack.
+soak: soak-fuzz
+soak-fuzz: $(fuzz_targets)
+	tests/fuzz/fuzz_wire -runs=10000000
+	tests/fuzz/fuzz_stack -runs=1000000
+	tests/fuzz/fuzz_dialogue -runs=1000000
+.PHONY: soak-fuzz

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define RUNS 100000
+#ifndef FUZZ_RUNS
+#define FUZZ_RUNS 100000
+#endif
 
 /* In memory of exactly that size, so that the address sanitizer sees a byte read past the end. */
 static void run_one(const uint8_t *bytes, size_t length)
@@ -90,7 +92,7 @@ static int run_file(const char *path)
 
 int main(int argc, char **argv)
 {
-	unsigned long runs = RUNS;
+	unsigned long runs = FUZZ_RUNS;
 	int files = 0;
 
 	for (int i = 1; i < argc; i++) {
