@@ -6,6 +6,7 @@ libpeer_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support $(CMOCKA_CFLA
 tcp_tests = \
 	tests/unit/tcp/test_dialogue \
 	tests/unit/tcp/test_handshake \
+	tests/unit/tcp/test_receive \
 	tests/unit/tcp/test_recovery \
 	tests/unit/tcp/test_state \
 	tests/unit/tcp/test_trouble
@@ -25,3 +26,6 @@ tests_unit_tcp_test_recovery_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODI
 tests_unit_tcp_test_handshake_SOURCES = tests/unit/tcp/test_handshake.c
 tests_unit_tcp_test_handshake_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_handshake_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_receive_SOURCES = tests/unit/tcp/test_receive.c
+tests_unit_tcp_test_receive_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_receive_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
