@@ -458,7 +458,7 @@ void reply_reset_conn(struct stack *stack, const struct conn *conn);
 enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn);
 
 void timers_fire(struct stack *stack, struct conn *conn);
-/* The service stays away for good: an orphan waits for the peer's FIN only so long. */
+/* The service stays away for good: an orphan waits for the peer's FIN, or its window, only so long. */
 void timers_orphaned(struct stack *stack, struct conn *conn);
 
 /* ---- net/: below TCP

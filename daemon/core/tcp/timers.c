@@ -132,6 +132,8 @@ static void idle_timer(struct stack *stack, struct conn *conn)
 
 void timers_orphaned(struct stack *stack, struct conn *conn)
 {
+	if (conn->flags & CONN_PERSIST) /* from now on it has only so much time (see probe) */
+		conn->progress_at = stack->now;
 	if (conn->state != TCPS_FIN_WAIT_2 || !(conn->flags & CONN_ORPHAN))
 		return;
 	conn->idle_due = instant_add(stack->now, stack->config.tcp.fin_wait_2_timeout);
