@@ -4,6 +4,7 @@ libpeer_la_SOURCES = tests/support/peer.c tests/support/peer.h
 libpeer_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support $(CMOCKA_CFLAGS)
 
 tcp_tests = \
+	tests/unit/tcp/test_closing \
 	tests/unit/tcp/test_dialogue \
 	tests/unit/tcp/test_handshake \
 	tests/unit/tcp/test_receive \
@@ -29,3 +30,6 @@ tests_unit_tcp_test_handshake_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SOD
 tests_unit_tcp_test_receive_SOURCES = tests/unit/tcp/test_receive.c
 tests_unit_tcp_test_receive_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_receive_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_closing_SOURCES = tests/unit/tcp/test_closing.c
+tests_unit_tcp_test_closing_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_closing_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
