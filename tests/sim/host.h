@@ -6,7 +6,7 @@
 #include "sim.h"
 
 struct endpoint;
-struct world;
+struct plan;
 
 struct host_memory {
 	struct test_memory memory;
@@ -29,7 +29,8 @@ struct host {
 	int64_t idle_second;  /* in which there were so many turns without input or result */
 	uint32_t idle_turns;
 
-	struct world *world;
+	const struct plan *accept_plan; /* of the endpoints it accepts; NULL: at random */
+	uint32_t scale;                 /* bytes that are many for a random one */
 	struct endpoint *endpoints;
 	struct conn_handle listener; /* CONN_HANDLE_NONE: not listening now */
 };

@@ -18,3 +18,10 @@ soak: soak-sim
 soak-sim: tests/sim/test_sim
 	tests/sim/test_sim -n 10000
 .PHONY: soak soak-sim
+
+# The table of goodput: exact, see the head of test_goodput.c.
+check_PROGRAMS += tests/sim/test_goodput
+TESTS += tests/sim/test_goodput
+tests_sim_test_goodput_SOURCES = tests/sim/test_goodput.c plugins/congestion/cubic.c
+tests_sim_test_goodput_LDADD = libsim.la libcore.la $(SODIUM_LIBS) -lm
+EXTRA_DIST += tests/sim/goodput.txt

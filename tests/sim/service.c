@@ -1,7 +1,5 @@
 #include "service.h"
 
-#include "world.h"
-
 #include <errno.h>
 #include <stdlib.h>
 
@@ -275,7 +273,8 @@ void services_ready(struct host *host, const struct stack_ready *ready)
 
 	WATCH_CHECK(ready->flags != 0);
 	if (ready->flags & READY_ACCEPTED) {
-		struct plan plan = plan_random(host->element.sim, host->world->scale);
+		struct plan plan =
+		        host->accept_plan ? *host->accept_plan : plan_random(host->element.sim, host->scale);
 
 		WATCH_CHECK(!endpoint);
 		endpoint = endpoint_new(host, ready->conn, &plan);

@@ -124,7 +124,7 @@ static void add_host(struct world *world, uint32_t index, struct element *networ
 
 	world_configure(world, index, &config);
 	offset = wraps ? clock_before_wrap(sim, &config, &flow) : (int64_t)sim_between(sim, 0, 1000000) * 1000000;
-	host->world = world;
+	host->scale = world->scale;
 	host->batch = sim_duration(sim, DURATION_S(0), DURATION_US(PICK(sim, 0, 50, 1000)));
 	host_begin(host, sim, &config, PICK(sim, 8, 20, 100, 65536), offset);
 	host->memory.fail_per_million = pristine ? 0 : PICK(sim, 0, 0, 0, 300000, 900000);
