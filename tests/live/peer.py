@@ -1,6 +1,7 @@
 """A peer that is made by hand: Ethernet, ARP, IPv4 and TCP over the daemon's unix link, one frame a message. It does
 nothing by itself but answer ARP, so a test can stop at any point of a connection's life."""
 import os
+import select
 import socket
 import struct
 import time
@@ -53,7 +54,7 @@ class Wire:
     def knock(path):
         """A socket for the link; another peer may have the daemon's ear still."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        sock.settimeout(0.01)
+        sock.settimeout(10)
         wait_until(lambda: sock.connect_ex(path) == 0, f"the link {path}")
         return sock
 
@@ -68,11 +69,8 @@ class Wire:
 
     def poll(self):
         """Takes in what has arrived; answers ARP."""
-        while True:
-            try:
-                frame = self.sock.recv(65536)
-            except (TimeoutError, BlockingIOError):
-                return
+        while select.select([self.sock], [], [], 0.01)[0]:
+            frame = self.sock.recv(65536)
             if not frame:
                 raise Failed("the daemon has closed the link")
             kind = frame[12:14]

@@ -235,19 +235,21 @@ def test_server_is_not_there(env):
 def test_idle_timeout(env):
     server = Server(echo_server)
     env.cleanup(server.close)
-    env.daemon(services=[relay(server.target, idle_timeout="300ms")])
+    env.daemon(services=[relay(server.target, idle_timeout="1s")])
     with connect(80) as sock:
-        for _ in range(4):
+        # Never idle for so long, but longer than that in all.
+        enough = time.monotonic() + 1.5
+        while time.monotonic() < enough:
             sock.sendall(b"x")
             read_exactly(sock, 1)
-            time.sleep(0.15)  # shorter than the time-out, longer in all
-        began = time.monotonic()
+            last = time.monotonic()
+            time.sleep(0.05)
         try:
-            sock.recv(1)
+            equal(sock.recv(1), b"", "after the end")
         except ConnectionError:
             pass
-        took = time.monotonic() - began
-        check(0.1 < took < 1.5, f"idle connection ended after {took:.2f} s")
+        took = time.monotonic() - last
+        check(took > 0.8, f"idle connection ended after {took:.2f} s")
 
 
 def test_proxy_protocol(env):
@@ -288,7 +290,7 @@ def test_connect_timeout(env):
             except ConnectionError:
                 pass
             took = time.monotonic() - began
-            check(took < 3, f"the client waited {took:.1f} s")
+            check(took < 8, f"the client waited {took:.1f} s")
         for other in others:
             other.close()
 

@@ -6,6 +6,9 @@ import select
 from harness import check, equal, main, read_all, wait_until
 from peer import ACK, FIN, PSH, RST, SYN, Setup, in_state
 
+# What comes again would come in between.
+CONFIG = {"tcp": {"rto_initial": "10s", "rto_min": "10s"}}
+
 
 def finish(setup, connection, state):
     """In `state`: a reset ends it at once and without an answer, and is recorded."""
@@ -38,7 +41,7 @@ def wait_for_reset(sock):
 
 
 def test_listen(env):
-    setup = Setup(env)
+    setup = Setup(env, CONFIG)
     connection = setup.connection()
     connection.send(RST)
     connection.quiet()
@@ -48,18 +51,18 @@ def test_listen(env):
 
 
 def test_syn_received(env):
-    setup = Setup(env)
+    setup = Setup(env, CONFIG)
     finish(setup, setup.connection().half_open(), "SYN-RECEIVED")
 
 
 def test_established(env):
-    setup = Setup(env)
+    setup = Setup(env, CONFIG)
     finish(setup, setup.connection().open(), "ESTABLISHED")
 
 
 def test_reset_outside_the_window_is_ignored(env):
     """RFC 5961: only exactly RCV.NXT resets; in the window it is challenged, elsewhere dropped."""
-    setup = Setup(env)
+    setup = Setup(env, CONFIG)
     connection = setup.connection().open()
     here = connection.snd_nxt
     connection.send(RST, seq=(here - 1) % (1 << 32))
@@ -73,7 +76,7 @@ def test_reset_outside_the_window_is_ignored(env):
 
 
 def test_syn_in_established_is_challenged(env):
-    setup = Setup(env)
+    setup = Setup(env, CONFIG)
     connection = setup.connection().open()
     here = connection.snd_nxt
     connection.send(SYN, seq=(here + 5) % (1 << 32))
@@ -82,7 +85,7 @@ def test_syn_in_established_is_challenged(env):
 
 
 def test_fin_wait_1(env):
-    setup = Setup(env, handler=at_once)
+    setup = Setup(env, CONFIG, at_once)
     connection = setup.connection(80).open()
     connection.send(PSH | ACK, b"x")
     connection.expect(FIN)
@@ -90,7 +93,7 @@ def test_fin_wait_1(env):
 
 
 def test_fin_wait_2(env):
-    setup = Setup(env, handler=at_once)
+    setup = Setup(env, CONFIG, at_once)
     connection = setup.connection(80).open()
     connection.send(PSH | ACK, b"x")
     connection.expect(FIN)
@@ -100,7 +103,7 @@ def test_fin_wait_2(env):
 
 def test_closing(env):
     """Both have closed, and neither has been acknowledged: our FIN crosses theirs."""
-    setup = Setup(env, handler=at_once)
+    setup = Setup(env, CONFIG, at_once)
     connection = setup.connection(80).open()
     connection.send(PSH | ACK, b"x")
     fin = connection.expect(FIN)
@@ -111,7 +114,7 @@ def test_closing(env):
 
 def test_close_wait(env):
     """We have closed, and the server has not yet: it waits for the reset."""
-    setup = Setup(env, handler=wait_for_reset)
+    setup = Setup(env, CONFIG, wait_for_reset)
     connection = setup.connection(80).open()
     connection.send(PSH | ACK, b"x")
     connection.send(FIN | ACK)
@@ -121,7 +124,7 @@ def test_close_wait(env):
 
 
 def test_last_ack(env):
-    setup = Setup(env)
+    setup = Setup(env, CONFIG)
     connection = setup.connection().open()
     connection.send(FIN | ACK)
     connection.expect(FIN)
@@ -130,7 +133,7 @@ def test_last_ack(env):
 
 def test_time_wait(env):
     """RFC 1337: a reset may not end TIME-WAIT early, or an old duplicate could. It ends by itself after 2 MSL."""
-    setup = Setup(env, config={"tcp": {"msl": "500ms"}}, handler=at_once)
+    setup = Setup(env, {"tcp": {"msl": "1s", **CONFIG["tcp"]}}, at_once)
     connection = setup.connection(80).open()
     connection.send(PSH | ACK, b"x")
     fin = connection.expect(FIN)
@@ -147,7 +150,7 @@ def test_time_wait(env):
 
 def test_reset_for_nobody(env):
     """A segment for no connection is answered with a reset, a reset for no connection with nothing."""
-    setup = Setup(env)
+    setup = Setup(env, CONFIG)
     connection = setup.connection()
     connection.send(ACK, ack=12345)
     equal(connection.expect(RST).seq, 12345, "its sequence number")
