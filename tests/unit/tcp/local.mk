@@ -7,6 +7,7 @@ tcp_tests = \
 	tests/unit/tcp/test_closing \
 	tests/unit/tcp/test_dialogue \
 	tests/unit/tcp/test_handshake \
+	tests/unit/tcp/test_limits \
 	tests/unit/tcp/test_receive \
 	tests/unit/tcp/test_recovery \
 	tests/unit/tcp/test_state \
@@ -33,3 +34,6 @@ tests_unit_tcp_test_receive_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIU
 tests_unit_tcp_test_closing_SOURCES = tests/unit/tcp/test_closing.c
 tests_unit_tcp_test_closing_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_closing_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_limits_SOURCES = tests/unit/tcp/test_limits.c
+tests_unit_tcp_test_limits_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_limits_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
