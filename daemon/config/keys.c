@@ -109,7 +109,7 @@ static const struct config_key keys[] = {
 	  .initial = "16MiB", AT(tcp.sndbuf_max_bytes), .help = "How far the send buffer may grow by itself" },
 	{ .path = "tcp.mss_max", .type = CONFIG_SIZE32, .unit = "bytes", .min = 0, .max = 65481, .initial = "0",
 	  AT(tcp.mss_max_bytes), .help = "Largest segment to offer and send; 0: what the MTU allows" },
-	{ .path = "tcp.challenge_acks_per_s", .type = CONFIG_UINT, .unit = "per second", .min = 0, .max = 1000000,
+	{ .path = "tcp.challenge_acks_per_s", .type = CONFIG_UINT, .unit = "per second", .min = 0, .max = 255,
 	  .initial = "10", AT(tcp.challenge_acks_per_s), .help = "Limit of challenge ACKs (RFC 5961 section 7)" },
 	{ .path = "tcp.ttl", .type = CONFIG_BYTE, .min = 1, .max = 255, .initial = "64", AT(tcp.ttl),
 	  .help = "Time to live of packets sent" },

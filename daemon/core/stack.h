@@ -58,7 +58,7 @@ struct stack_tcp_config {
 	        rcvbuf_max_bytes; /* receive window: first offer, and the limit of auto-tuning */
 	uint32_t sndbuf_initial_bytes, sndbuf_max_bytes;
 	uint32_t mss_max_bytes;        /* 0: from the MTU */
-	uint32_t challenge_acks_per_s; /* RFC 5961 section 7 */
+	uint32_t challenge_acks_per_s; /* of a connection, RFC 5961 section 7; 255 at most are sent */
 	uint8_t ttl;                   /* 64 */
 	bool timestamps, sack, window_scaling;
 	bool syn_cookies; /* when the half-open table is full */

@@ -89,7 +89,7 @@ enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn)
 		conn->challenge_second = second;
 		conn->challenge_count = 0;
 	}
-	if (conn->challenge_count >= stack->config.tcp.challenge_acks_per_s)
+	if (conn->challenge_count >= stack->config.tcp.challenge_acks_per_s || conn->challenge_count == UINT8_MAX)
 		return VERDICT_CHALLENGE_ACK_LIMITED;
 	conn->challenge_count++;
 	COUNT(stack, challenge_acks);

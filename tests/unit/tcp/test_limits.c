@@ -184,6 +184,44 @@ static void sack_crumbs_shred_nothing(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* ---- challenges ------------------------------------------------------------------------------------------------ */
+
+static void ten_challenges(struct stack_config *config)
+{
+	config->tcp.challenge_acks_per_s = 10;
+}
+
+static void thousand_challenges(struct stack_config *config)
+{
+	config->tcp.challenge_acks_per_s = 1000;
+}
+
+/* How many challenge ACKs 600 blind SYNs draw from a connection within a second. */
+static uint64_t challenges(void (*tweak)(struct stack_config *))
+{
+	struct peer *p = peer_start(tweak);
+	uint64_t count;
+
+	peer_establishes(p, (struct tcp_options){ 0 });
+	for (int i = 0; i < 600; i++) {
+		peer_sends(p, (struct seg){ .flags = TCP_SYN, .seq = 5 });
+		peer_ignores_rest(p);
+	}
+	count = stack_get_counters(p->stack)->challenge_acks;
+	peer_waits(p, DURATION_S(1));
+	assert_int_equal(peer_sends(p, (struct seg){ .flags = TCP_SYN, .seq = 5 }), VERDICT_CHALLENGE_ACK);
+	peer_stop_anyhow(p);
+	return count;
+}
+
+/* RFC 5961 section 7, also with a limit beyond what the counter holds. */
+static void challenges_are_limited(void **state)
+{
+	(void)state;
+	assert_int_equal(challenges(ten_challenges), 10);
+	assert_int_equal(challenges(thousand_challenges), 255);
+}
+
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
 
 static void impatient(struct stack_config *config)
@@ -223,6 +261,7 @@ int main(void)
 		cmocka_unit_test(full_queue_leaks_no_block),
 		cmocka_unit_test(echoes_take_a_share_of_the_blocks),
 		cmocka_unit_test(sack_crumbs_shred_nothing),
+		cmocka_unit_test(challenges_are_limited),
 		cmocka_unit_test(no_memory_for_the_first_send_after_idle),
 	};
 
