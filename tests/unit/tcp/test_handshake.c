@@ -349,6 +349,30 @@ static void handshake_gives_the_first_sample(void **state)
 	peer_stop(p);
 }
 
+static void jumbo_frames(struct stack_config *config)
+{
+	config->mtu_bytes = 9000;
+}
+
+/* RFC 6928 section 2: min(10 MSS, max(2 MSS, 14600)). */
+static void initial_window_counts_bytes_too(void **state)
+{
+	static const struct {
+		uint16_t mss;
+		uint32_t window;
+	} cases[] = { { 536, 5360 }, { 1460, 14600 }, { 4000, 14600 }, { 8960, 17920 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct peer *p = peer_start(jumbo_frames);
+
+		peer_establishes(p, (struct tcp_options){ .has_mss = true, .mss = cases[i].mss });
+		assert_int_equal(peer_info(p).mss, cases[i].mss);
+		assert_int_equal(peer_info(p).cwnd, cases[i].window);
+		peer_stop(p);
+	}
+}
+
 static void lost_syn_makes_careful(void **state)
 {
 	struct stack_connect_options to = { .remote = PEER_IP, .remote_port = 80, .local_port = 5000 };
@@ -391,6 +415,7 @@ int main(void)
 		cmocka_unit_test(duplicate_syn_gives_no_sample),
 		cmocka_unit_test(handshake_gives_the_first_sample),
 		cmocka_unit_test(lost_syn_makes_careful),
+		cmocka_unit_test(initial_window_counts_bytes_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
