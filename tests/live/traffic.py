@@ -89,8 +89,9 @@ def receive_for_ever(port):
 def under_way(daemon, port, size=64 << 10):
     """Waits for a transfer on this port of the stack, in either direction; returns the peer's port."""
     def ports():
+        # A half-open connection has no counters yet.
         return [row["peer_port"] for row in daemon.connections(port)
-                if max(row["bytes_received"], row["bytes_acked"]) > size]
+                if max(row.get("bytes_received", 0), row.get("bytes_acked", 0)) > size]
     return wait_until(ports, "a transfer")[0]
 
 
