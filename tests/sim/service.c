@@ -360,18 +360,20 @@ void services_end(struct host *host)
 	}
 }
 
-struct endpoint *endpoint_peer(const struct endpoint *endpoint, struct host *hosts, uint32_t count)
+struct endpoint *endpoint_peer(const struct endpoint *endpoint, const struct endpoint *after, struct host *hosts,
+                               uint32_t count)
 {
-	if (!endpoint->known)
-		return NULL;
-	for (uint32_t i = 0; i < count; i++) {
+	bool passed = after == NULL;
+
+	for (uint32_t i = 0; endpoint->known && i < count; i++) {
 		for (struct endpoint *peer = hosts[i].endpoints; peer; peer = peer->next) {
-			if (peer->known && peer->iss == endpoint->irs && peer->irs == endpoint->iss &&
+			if (passed && peer->known && peer->iss == endpoint->irs && peer->irs == endpoint->iss &&
 			    ip_addr_equal(&peer->flow.local, &endpoint->flow.remote) &&
 			    ip_addr_equal(&peer->flow.remote, &endpoint->flow.local) &&
 			    peer->flow.local_port == endpoint->flow.remote_port &&
 			    peer->flow.remote_port == endpoint->flow.local_port)
 				return peer;
+			passed = passed || peer == after;
 		}
 	}
 	return NULL;

@@ -55,5 +55,7 @@ void services_finish(struct host *host);
 /* Closes all that is still open. */
 void services_close(struct host *host);
 void services_end(struct host *host);
-/* The endpoint at the other end; NULL: there is none. */
-struct endpoint *endpoint_peer(const struct endpoint *endpoint, struct host *host, uint32_t hosts);
+/* The endpoint at the other end, of those behind `after` (NULL: the first); NULL: there is none. There may be more
+ * than one: a late segment can bring a SYN cookie back once more when the connection that it made is over. */
+struct endpoint *endpoint_peer(const struct endpoint *endpoint, const struct endpoint *after, struct host *hosts,
+                               uint32_t count);

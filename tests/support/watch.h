@@ -160,12 +160,34 @@ static inline void watch_turn(struct watch *watch, struct instant now, bool dead
 	WATCH_CHECK(stack_deadline(watch->stack).ns > now.ns);
 }
 
+static inline void watch_print(const struct watch *watch)
+{
+	struct stack_conn_info info[16];
+	uint64_t cursor = 0;
+
+	while (cursor != UINT64_MAX) {
+		size_t count = stack_walk(watch->stack, &cursor, info, 16);
+
+		for (size_t i = 0; i < count; i++)
+			fprintf(stderr,
+			        "%llu: port %u to %u, %s%s, send_q %u unacked %u lost %u recv_q %u snd_wnd %u "
+			        "backoff "
+			        "%u timer %lld ns\n",
+			        (unsigned long long)info[i].id, info[i].flow.local_port, info[i].flow.remote_port,
+			        tcp_state_name(info[i].state), info[i].orphan ? " orphan" : "", info[i].send_q,
+			        info[i].unacked, info[i].lost, info[i].recv_q, info[i].snd_wnd, info[i].backoff,
+			        (long long)info[i].timer_left.ns);
+	}
+}
+
 /* All is over: nothing may be left. */
 static inline void watch_all_gone(struct watch *watch)
 {
 	struct stack_gauges gauges;
 
 	stack_get_gauges(watch->stack, &gauges);
+	if (gauges.connections + gauges.half_open + gauges.time_wait > 0)
+		watch_print(watch);
 	WATCH_CHECK(gauges.connections == 0 && gauges.half_open == 0 && gauges.time_wait == 0);
 	for (int state = 0; state < TCPS_STATE_COUNT; state++)
 		WATCH_CHECK(gauges.in_state[state] == 0);
