@@ -64,5 +64,11 @@ struct link {
 
 extern const struct link_ops link_tap_ops, link_unix_ops;
 
+/* Counters have one writer, the queue's thread, and are read from others: no locked instruction is needed. */
+static inline void link_count(uint64_t *counter, uint64_t more)
+{
+	__atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED);
+}
+
 /* Writes a message and returns -error. */
 int link_fail(char *message, size_t size, int error, const char *format, ...) __attribute__((format(printf, 4, 5)));

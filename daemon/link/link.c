@@ -2,6 +2,7 @@
 
 #include "link/backend.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -120,7 +121,7 @@ int link_reattach(struct link *link, uint32_t queue)
 		return 0;
 	r = link->ops->reattach(link, &link->queue[queue]);
 	if (r == 0)
-		link->queue[queue].counters.reattached++;
+		link_count(&link->queue[queue].counters.reattached, 1);
 	return r;
 }
 
@@ -163,7 +164,14 @@ int link_fd(const struct link *link, uint32_t queue)
 
 struct link_counters link_counters(const struct link *link, uint32_t queue)
 {
-	return link->queue[queue].counters;
+	/* Whole numbers, though not all of the same moment when another thread asks. */
+	const uint64_t *counter = (const uint64_t *)&link->queue[queue].counters;
+	struct link_counters copy;
+
+	static_assert(sizeof(copy) % sizeof(uint64_t) == 0, "nothing but counters");
+	for (size_t i = 0; i < sizeof(copy) / sizeof(uint64_t); i++)
+		((uint64_t *)&copy)[i] = __atomic_load_n(&counter[i], __ATOMIC_RELAXED);
+	return copy;
 }
 
 /* ---- frames -------------------------------------------------------------------------------------------------- */
@@ -171,15 +179,18 @@ struct link_counters link_counters(const struct link *link, uint32_t queue)
 ssize_t link_receive(struct link *link, uint32_t queue, struct frame_in *frames, size_t max)
 {
 	struct link_queue *q = &link->queue[queue];
+	uint64_t bytes = 0;
 	ssize_t n;
 
 	if (q->fd < 0)
 		return -ENODEV;
 	n = link->ops->receive(link, q, frames, max < LINK_BATCH_MAX ? max : LINK_BATCH_MAX);
 	for (ssize_t i = 0; i < n; i++)
-		q->counters.bytes_in += frames[i].length;
-	if (n > 0)
-		q->counters.frames_in += (uint64_t)n;
+		bytes += frames[i].length;
+	if (n > 0) {
+		link_count(&q->counters.bytes_in, bytes);
+		link_count(&q->counters.frames_in, (uint64_t)n);
+	}
 	return n;
 }
 
@@ -188,17 +199,17 @@ static bool account(struct link_queue *q, int result, size_t length)
 {
 	switch (result) {
 	case 0:
-		q->counters.frames_out++;
-		q->counters.bytes_out += length;
+		link_count(&q->counters.frames_out, 1);
+		link_count(&q->counters.bytes_out, length);
 		return true;
 	case -EAGAIN:
 		return false;
 	case -ENODEV:
 	case -ENETDOWN:
-		q->counters.dropped_down++;
+		link_count(&q->counters.dropped_down, 1);
 		return true;
 	default:
-		q->counters.dropped_refused++;
+		link_count(&q->counters.dropped_refused, 1);
 		return true;
 	}
 }
@@ -234,7 +245,7 @@ static void keep(struct link_queue *q, const struct iovec *iov, int iov_count)
 		kept->start = 0;
 	}
 	if (!kept->bytes || kept->end + sizeof(length) + length > LINK_KEPT_BYTES) {
-		q->counters.dropped_full++;
+		link_count(&q->counters.dropped_full, 1);
 		return;
 	}
 	memcpy(kept->bytes + kept->end, &length, sizeof(length));
@@ -243,7 +254,7 @@ static void keep(struct link_queue *q, const struct iovec *iov, int iov_count)
 		memcpy(kept->bytes + kept->end, iov[i].iov_base, iov[i].iov_len);
 		kept->end += iov[i].iov_len;
 	}
-	q->counters.deferred++;
+	link_count(&q->counters.deferred, 1);
 }
 
 static void flush_kept(struct link *link, struct link_queue *q)

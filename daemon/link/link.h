@@ -90,7 +90,7 @@ void link_flush(struct link *link, uint32_t queue);
  * another -errno. Then the queue stays as it is, gone; try again later. MTU and offload are as before. */
 int link_reattach(struct link *link, uint32_t queue);
 
-/* Of one queue; they only grow. To be read on the queue's thread, or as an estimate from others. */
+/* Of one queue; they only grow. May be read from any thread. */
 struct link_counters {
 	uint64_t frames_in, bytes_in, frames_out, bytes_out;
 	uint64_t deferred;        /* frames that had to be kept for later */

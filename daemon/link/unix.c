@@ -157,7 +157,7 @@ static ssize_t unix_receive(const struct link *link, struct link_queue *queue, s
 			continue;
 		}
 		if (n > (ssize_t)LINK_SLOT_BYTES - 2) {
-			queue->counters.dropped_long++;
+			link_count(&queue->counters.dropped_long, 1);
 			continue;
 		}
 		frames[count] = (struct frame_in){ .bytes = bytes, .length = (uint32_t)n };
