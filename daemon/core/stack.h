@@ -139,7 +139,6 @@ struct frame_in {
 	X(DROP_BACKLOG, "listener's backlog or the connection limit is full")                                        \
 	X(DROP_JOURNAL_FULL, "no room in the audit journal: new connection refused")                                 \
 	X(DROP_NO_MEMORY, "no memory for it")                                                                        \
-	X(DROP_COOKIE, "invalid SYN cookie")                                                                         \
 	X(COOKIE_SENT, "SYN answered with a cookie")                                                                 \
 	X(DROP_SYN_SENT_ACK, "unacceptable ACK in SYN-SENT")                                                         \
 	X(DROP_OUT_OF_WINDOW, "sequence numbers outside the window")                                                 \
@@ -325,7 +324,9 @@ int stack_find(const struct stack *stack, uint64_t id, struct stack_conn_info *r
  * over when *cursor is UINT64_MAX. What is born or dies meanwhile may or may not be seen. */
 size_t stack_walk(const struct stack *stack, uint64_t *cursor, struct stack_conn_info *ret_infos, size_t count);
 
-/* One connection by id, by an administrator: `abort` sends RST, else as the service's own close would. -ENOENT. */
+/* One connection by id, by an administrator: `abort` ends it at once, with RST where there is a peer to tell; else it
+ * is closed as by its service. Returns 0; -ENOENT; without `abort`: -EALREADY for one in TIME-WAIT, which is closed
+ * already, and -EAGAIN for one whose handshake is not complete. Walks the tables: linear. */
 int stack_admin_close(struct stack *stack, uint64_t id, bool abort);
 
 struct stack_neighbour_info {

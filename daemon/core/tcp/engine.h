@@ -38,6 +38,12 @@ struct listener {
 	uint32_t next_slot;    /* listener on the next port of the same hash bucket */
 };
 
+/* Answers that an attacker could provoke at will, counted per record and second (RFC 5961 section 7). A count shared
+ * by all would tell one peer about another (CVE-2016-5696). */
+struct challenge_limit {
+	uint8_t second, count;
+};
+
 /* What both ends agreed on at the handshake. */
 struct tcp_agreed {
 	uint16_t peer_mss;
@@ -53,10 +59,11 @@ struct half_open {
 	struct instant opened; /* and first SYN-ACK: RTT, unless it had to be sent again */
 	seq_t iss, irs;
 	uint32_t ts_recent;
-	uint32_t snd_wnd;
 	uint32_t listener_slot;
+	uint16_t snd_wnd; /* of the SYN: never scaled */
 	struct tcp_agreed agreed;
 	uint8_t retransmits, index;
+	struct challenge_limit challenges;
 	bool resent; /* the SYN-ACK went out more than once: no RTT sample from its ACK (Karn) */
 };
 _Static_assert(sizeof(struct half_open) <= 120, "half-open records must stay small");
@@ -71,6 +78,7 @@ struct time_wait {
 	uint16_t window; /* as on the wire */
 	uint16_t service, congestion;
 	uint8_t index, flags; /* of the journal */
+	struct challenge_limit challenges;
 	bool timestamps;
 };
 _Static_assert(sizeof(struct time_wait) <= 120, "TIME-WAIT records must stay small");
@@ -162,7 +170,7 @@ struct conn {
 	uint16_t mss; /* payload of a full segment now, options deducted */
 	uint16_t service;
 	uint16_t rcv_mss; /* largest segment seen from the peer: what its window and our ACKs are measured by */
-	uint8_t challenge_second, challenge_count;
+	struct challenge_limit challenges;
 	uint32_t listener_slot;
 
 	/* Send sequence space (RFC 9293 section 3.3.1) */
@@ -454,6 +462,8 @@ void reply_segment(struct stack *stack, const struct flow *flow, const struct tc
 void reply_reset(struct stack *stack, const struct arrival *in);
 /* RST on behalf of a connection. */
 void reply_reset_conn(struct stack *stack, const struct conn *conn);
+/* May one more such answer go out? Counts it. */
+bool reply_allowed(struct stack *stack, struct challenge_limit *limit);
 /* <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, rate-limited per connection (RFC 5961 section 7). */
 enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn);
 

@@ -143,10 +143,12 @@ enum stack_verdict half_open_admits(const struct stack *stack, const struct list
 	/* A handshake that could not be completed is better not begun. */
 	if (stack->conns.used >= stack->conns.limit || listener->accept_queue >= listener->options.backlog)
 		return VERDICT_DROP_BACKLOG;
+	if (!journal_admits(stack, TCPS_SYN_RECEIVED))
+		return VERDICT_DROP_JOURNAL_FULL;
 	if (listener->half_open + listener->accept_queue >= listener->options.backlog ||
 	    stack->half_opens.used >= stack->config.half_open_max)
 		return stack->config.tcp.syn_cookies ? VERDICT_COOKIE_SENT : VERDICT_DROP_BACKLOG;
-	return journal_admits(stack, TCPS_SYN_RECEIVED) ? VERDICT_ACCEPTED : VERDICT_DROP_JOURNAL_FULL;
+	return VERDICT_ACCEPTED;
 }
 
 /* RFC 9293 3.10.7.2, third: a SYN for a listener. */
@@ -274,7 +276,6 @@ static bool read_cookie(struct stack *stack, struct arrival *in, struct half_ope
 		agreed->snd_wscale = ts & 15;
 		agreed->rcv_wscale = window_scale(stack);
 	}
-	half->snd_wnd = (uint32_t)seg->window << agreed->snd_wscale;
 	return true;
 }
 
@@ -302,6 +303,7 @@ static int accept_cookie(struct stack *stack, struct listener *listener, struct 
 	if (!conn)
 		return VERDICT_DROP_NO_MEMORY;
 	conn->id = half.id = stack->next_id;
+	conn->snd_wnd = conn->max_snd_wnd = (uint32_t)in->seg.window << conn->agreed.snd_wscale;
 	stack->next_id += stack->config.connection_id_step;
 	half_open_born(stack, &half, CAUSE_RECEIVED_COOKIE);
 	conn->index = half.index;
@@ -357,6 +359,25 @@ static enum stack_verdict wrong_ack(struct stack *stack, struct half_open *half,
 	return VERDICT_DROP_ACK_UNSENT;
 }
 
+/* <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> */
+static enum stack_verdict challenge(struct stack *stack, struct half_open *half)
+{
+	struct tcp_segment ack = {
+		.seq = seq_add(half->iss, 1),
+		.ack = seq_add(half->irs, 1),
+		.flags = TCP_ACK,
+		.window = (uint16_t)(syn_window(stack) >> half->agreed.rcv_wscale),
+	};
+
+	if (!reply_allowed(stack, &half->challenges))
+		return VERDICT_CHALLENGE_ACK_LIMITED;
+	ack.options.has_timestamps = half->agreed.timestamps;
+	ack.options.tsval = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &half->node.flow);
+	ack.options.tsecr = half->ts_recent;
+	reply_segment(stack, &half->node.flow, &ack);
+	return VERDICT_CHALLENGE_ACK;
+}
+
 /* RFC 9293 3.10.7.4 for SYN-RECEIVED after a passive open. */
 enum stack_verdict arrive_half_open(struct stack *stack, struct half_open *half, struct arrival *in)
 {
@@ -369,7 +390,8 @@ enum stack_verdict arrive_half_open(struct stack *stack, struct half_open *half,
 	/* The same SYN again: our answer was lost. */
 	if ((seg->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN && seq_eq(seg->seq, half->irs)) {
 		half->resent = true;
-		half_open_send_syn_ack(stack, half);
+		if (reply_allowed(stack, &half->challenges))
+			half_open_send_syn_ack(stack, half);
 		return VERDICT_DUPLICATE;
 	}
 	/* step 1 */
@@ -378,22 +400,20 @@ enum stack_verdict arrive_half_open(struct stack *stack, struct half_open *half,
 		return VERDICT_DROP_PAWS;
 	if (offset < 0 || (uint32_t)offset > syn_window(stack)) {
 		if (!(seg->flags & TCP_RST))
-			half_open_send_syn_ack(stack, half);
+			challenge(stack, half);
 		return VERDICT_DROP_OUT_OF_WINDOW;
 	}
 	/* step 2 */
 	if (seg->flags & TCP_RST) {
-		if (offset != 0)
-			return VERDICT_DROP_RST_SEQ;
+		if (offset != 0) /* RFC 5961 section 3.2 */
+			return challenge(stack, half);
 		half_open_gone(stack, half, CAUSE_RECEIVED_RST);
 		half_open_free(stack, half);
 		return VERDICT_RESET;
 	}
 	/* step 4 */
-	if (seg->flags & TCP_SYN) {
-		half_open_send_syn_ack(stack, half);
-		return VERDICT_CHALLENGE_ACK;
-	}
+	if (seg->flags & TCP_SYN)
+		return challenge(stack, half);
 	/* step 5 */
 	if (!(seg->flags & TCP_ACK))
 		return VERDICT_DROP_NO_ACK;

@@ -72,9 +72,21 @@ void reply_reset_conn(struct stack *stack, const struct conn *conn)
 	reply_segment(stack, &conn->node.flow, &rst);
 }
 
-enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn)
+bool reply_allowed(struct stack *stack, struct challenge_limit *limit)
 {
 	uint8_t second = (uint8_t)(stack->now.ns / 1000000000);
+
+	if (limit->second != second)
+		*limit = (struct challenge_limit){ .second = second };
+	if (limit->count >= stack->config.tcp.challenge_acks_per_s || limit->count == UINT8_MAX)
+		return false;
+	limit->count++;
+	COUNT(stack, challenge_acks);
+	return true;
+}
+
+enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn)
+{
 	/* It leaves before this turn's payload is settled: what may still be given up is not acknowledged. */
 	bool unsettled = conn->rx && conn->rx->first_span;
 	struct tcp_segment ack = {
@@ -84,15 +96,8 @@ enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn)
 		.window = window_field(conn),
 	};
 
-	/* Counted per connection: a limit shared by all would tell one peer about another (CVE-2016-5696). */
-	if (conn->challenge_second != second) {
-		conn->challenge_second = second;
-		conn->challenge_count = 0;
-	}
-	if (conn->challenge_count >= stack->config.tcp.challenge_acks_per_s || conn->challenge_count == UINT8_MAX)
+	if (!reply_allowed(stack, &conn->challenges))
 		return VERDICT_CHALLENGE_ACK_LIMITED;
-	conn->challenge_count++;
-	COUNT(stack, challenge_acks);
 	if (conn->agreed.timestamps) {
 		ack.options.has_timestamps = true;
 		ack.options.tsval = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &conn->node.flow);

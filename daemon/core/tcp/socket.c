@@ -434,25 +434,29 @@ int stack_abort(struct stack *stack, struct conn_handle handle)
 /* ---- from outside
  * --------------------------------------------------------------------------------------------------- */
 
-static bool admin_close_compact(struct stack *stack, uint64_t id)
+static int admin_close_compact(struct stack *stack, uint64_t id, bool abort)
 {
 	struct half_open *half;
 	struct time_wait *tw;
 
 	for (uint32_t from = 0; (half = pool_next_live(&stack->half_opens, from)); from = half->node.head.slot + 1) {
-		if (half->id == id) {
-			refuse_half_open(stack, half, CAUSE_ADMIN_ABORT);
-			return true;
-		}
+		if (half->id != id)
+			continue;
+		if (!abort)
+			return -EAGAIN;
+		refuse_half_open(stack, half, CAUSE_ADMIN_ABORT);
+		return 0;
 	}
 	for (uint32_t from = 0; (tw = pool_next_live(&stack->time_waits, from)); from = tw->node.head.slot + 1) {
-		if (tw->id == id) {
-			time_wait_gone(stack, tw, CAUSE_ADMIN_CLOSE);
-			time_wait_free(stack, tw);
-			return true;
-		}
+		if (tw->id != id)
+			continue;
+		if (!abort)
+			return -EALREADY;
+		time_wait_gone(stack, tw, CAUSE_ADMIN_ABORT);
+		time_wait_free(stack, tw);
+		return 0;
 	}
-	return false;
+	return -ENOENT;
 }
 
 int stack_admin_close(struct stack *stack, uint64_t id, bool abort)
@@ -462,13 +466,17 @@ int stack_admin_close(struct stack *stack, uint64_t id, bool abort)
 	for (uint32_t from = 0; (conn = pool_next_live(&stack->conns, from)); from = conn->node.head.slot + 1) {
 		if (conn->id != id || (conn->flags & CONN_DEAD) || conn->state == TCPS_CLOSED)
 			continue;
-		if (abort || conn->state == TCPS_SYN_SENT)
-			conn_reset(stack, conn, abort ? CAUSE_ADMIN_ABORT : CAUSE_ADMIN_CLOSE);
+		if (!abort && conn->state == TCPS_TIME_WAIT)
+			return -EALREADY;
+		if (!abort && conn->state < TCPS_ESTABLISHED)
+			return -EAGAIN;
+		if (abort)
+			conn_reset(stack, conn, CAUSE_ADMIN_ABORT);
 		else
 			conn_shutdown(stack, conn, CAUSE_ADMIN_CLOSE);
 		return 0;
 	}
-	return admin_close_compact(stack, id) ? 0 : -ENOENT;
+	return admin_close_compact(stack, id, abort);
 }
 
 static bool raw_has_room(const struct stack *stack)

@@ -22,7 +22,6 @@ enum tcp_state {
 /* name, what happened (one line), where it is specified. Values are stored in databases: append only. */
 #define TCP_CAUSES(X)                                                                                                \
 	X(NONE, "no cause recorded", "-")                                                                            \
-	X(LOCAL_LISTEN, "a service began to listen", "RFC 9293 3.9.1.1")                                             \
 	X(LOCAL_CONNECT, "a local program opened the connection", "RFC 9293 3.9.1.1")                                \
 	X(RECEIVED_SYN, "the peer's SYN arrived", "RFC 9293 3.10.7.2")                                               \
 	X(RECEIVED_SYN_ACK, "the peer answered our SYN with SYN and ACK", "RFC 9293 3.10.7.3")                       \
@@ -52,7 +51,6 @@ enum tcp_state {
 	X(ICMP_HARD_ERROR, "ICMP said that the peer cannot be reached", "RFC 5927 5.2")                              \
 	X(OUT_OF_MEMORY, "no memory to go on with the connection", "-")                                              \
 	X(LISTENER_CLOSED, "the service stopped listening before the connection was accepted", "-")                  \
-	X(ACCEPT_QUEUE_FULL, "the service's backlog was full", "-")                                                  \
 	X(DAEMON_STOP, "the daemon stopped", "-")                                                                    \
 	X(DAEMON_CRASH, "the daemon died; found at its next start", "-")
 

@@ -31,7 +31,11 @@ int step7_text(struct stack *stack, struct conn *conn, struct arrival *in)
 {
 	struct tcp_segment *seg = &in->seg;
 
-	if (seg->payload_bytes == 0 || !takes_text(conn))
+	if (seg->payload_bytes == 0)
+		return CONTINUE;
+	if (conn->flags & CONN_FIN_RECEIVED) /* nothing can follow a FIN */
+		return VERDICT_DROP_TEXT_AFTER_FIN;
+	if (!takes_text(conn))
 		return CONTINUE;
 	if (conn->flags & CONN_ORPHAN) {
 		/* Nobody will ever read it; the peer must learn that (RFC 9293 3.6.1, RFC 2525 2.17). */

@@ -135,6 +135,8 @@ enum stack_verdict arrive_time_wait(struct stack *stack, struct time_wait *tw, s
 	} else if (tcp_segment_length(seg) == 0 && seq_eq(seg->seq, tw->rcv_nxt)) {
 		return VERDICT_DUPLICATE; /* a late ACK asks for no answer */
 	}
+	if (!reply_allowed(stack, &tw->challenges))
+		return VERDICT_CHALLENGE_ACK_LIMITED;
 	send_ack(stack, tw);
 	return VERDICT_TIME_WAIT_ACK;
 }

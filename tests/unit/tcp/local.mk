@@ -5,6 +5,7 @@ libpeer_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support $(CMOCKA_CFLA
 
 tcp_tests = \
 	tests/unit/tcp/test_closing \
+	tests/unit/tcp/test_compact \
 	tests/unit/tcp/test_dialogue \
 	tests/unit/tcp/test_handshake \
 	tests/unit/tcp/test_limits \
@@ -37,3 +38,6 @@ tests_unit_tcp_test_closing_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIU
 tests_unit_tcp_test_limits_SOURCES = tests/unit/tcp/test_limits.c
 tests_unit_tcp_test_limits_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_limits_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_compact_SOURCES = tests/unit/tcp/test_compact.c
+tests_unit_tcp_test_compact_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_compact_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)

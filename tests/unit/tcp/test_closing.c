@@ -77,7 +77,7 @@ static void abort_after_passing_to_a_compact_record(void **state)
 	expect_journal(p, TCPS_FIN_WAIT_1, TCPS_FIN_WAIT_2, CAUSE_RECEIVED_ACK_OF_FIN);
 	expect_journal(p, TCPS_FIN_WAIT_2, TCPS_TIME_WAIT, CAUSE_RECEIVED_FIN);
 	assert_int_equal(stack_admin_close(p->stack, id, true), 0);
-	expect_journal(p, TCPS_TIME_WAIT, TCPS_CLOSED, CAUSE_ADMIN_CLOSE);
+	expect_journal(p, TCPS_TIME_WAIT, TCPS_CLOSED, CAUSE_ADMIN_ABORT);
 	assert_int_equal(stack_admin_close(p->stack, id, true), -ENOENT);
 	peer_turn(p);
 	peer_ignores_rest(p); /* the ACK of the FIN */
