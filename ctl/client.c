@@ -224,6 +224,25 @@ static enum exit_code no_such_connection(const struct client *client, const json
 	return EXIT_NO_MATCH;
 }
 
+static enum exit_code already_closing(const struct client *client, const json_t *parameters)
+{
+	char *id = member(parameters, "id");
+
+	complain(client, "connection %s has been closed already and is in TIME-WAIT; --abort ends that at once", id);
+	free(id);
+	return EXIT_REFUSED;
+}
+
+static enum exit_code handshake_incomplete(const struct client *client, const json_t *parameters)
+{
+	char *id = member(parameters, "id");
+
+	complain(client,
+	         "connection %s: its handshake is not complete, so there is nothing to close; --abort ends it", id);
+	free(id);
+	return EXIT_REFUSED;
+}
+
 static enum exit_code invalid_parameter(const struct client *client, const json_t *parameters)
 {
 	char *parameter = member(parameters, "parameter"), *reason = member(parameters, "reason");
@@ -260,6 +279,10 @@ static enum exit_code say_error(const struct client *client, const char *error, 
 		return permission_denied(client, parameters, method);
 	if (strcmp(error, TAPSTACK_CONTROL_INTERFACE ".NoSuchConnection") == 0)
 		return no_such_connection(client, parameters);
+	if (strcmp(error, TAPSTACK_CONTROL_INTERFACE ".AlreadyClosing") == 0)
+		return already_closing(client, parameters);
+	if (strcmp(error, TAPSTACK_CONTROL_INTERFACE ".HandshakeIncomplete") == 0)
+		return handshake_incomplete(client, parameters);
 	if (strcmp(error, TAPSTACK_VARLINK_INTERFACE ".InvalidParameter") == 0)
 		return invalid_parameter(client, parameters);
 	if (strcmp(error, TAPSTACK_CONTROL_INTERFACE ".InvalidConfiguration") == 0)

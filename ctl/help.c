@@ -82,7 +82,8 @@ enum exit_code command_help(struct session *session, int argc, char **argv)
 	command = command_find(argv[0]);
 	if (!command)
 		return usage_error("there is no command \"%s\"", argv[0]);
-	fprintf(file, "tapstackctl %s %s\n\n  %s\n", command->name, command->args, command->help);
+	fprintf(file, "tapstackctl %s%s%s\n\n  %s\n", command->name, *command->args ? " " : "", command->args,
+	        command->help);
 	if (command->example)
 		fprintf(file, "\nExample:\n  %s\n", command->example);
 	if (strstr(command->args, "FILTER")) {

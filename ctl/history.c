@@ -225,8 +225,9 @@ static enum exit_code check_columns(const struct session *session, sqlite3_stmt 
 	return EXIT_OK;
 }
 
+/* `empty`: that there are no rows is shown too, as a list of none. */
 static enum exit_code print_rows(const struct session *session, sqlite3_stmt *statement, const char *path,
-                                 const char *const *columns, size_t count, size_t *ret_rows)
+                                 const char *const *columns, size_t count, bool empty, size_t *ret_rows)
 {
 	struct output *output = output_open(&session->output, columns, count);
 	enum exit_code written;
@@ -241,13 +242,17 @@ static enum exit_code print_rows(const struct session *session, sqlite3_stmt *st
 		json_decref(row);
 		(*ret_rows)++;
 	}
+	if (*ret_rows == 0 && !empty) {
+		output_discard(output);
+		return r == SQLITE_DONE ? EXIT_OK : database_failed(sqlite3_db_handle(statement), path, r);
+	}
 	written = finish_output(output_close(output));
 	return r == SQLITE_DONE ? written : database_failed(sqlite3_db_handle(statement), path, r);
 }
 
-/* Runs a query whose first parameters are `values`. */
+/* Runs a query whose first parameters are the filter's values. */
 static enum exit_code run_query(const struct session *session, sqlite3 *database, const char *path, const char *sql,
-                                const struct filter *filter, const char *const *columns, size_t count)
+                                const struct filter *filter, const char *const *columns, size_t count, bool empty)
 {
 	sqlite3_stmt *statement = NULL;
 	enum exit_code code;
@@ -261,7 +266,7 @@ static enum exit_code run_query(const struct session *session, sqlite3 *database
 			sqlite3_bind_text(statement, n++, filter->condition[i].value[v], -1, SQLITE_TRANSIENT);
 	code = check_columns(session, statement);
 	if (code == EXIT_OK)
-		code = print_rows(session, statement, path, columns, count, &rows);
+		code = print_rows(session, statement, path, columns, count, empty, &rows);
 	sqlite3_finalize(statement);
 	if (code == EXIT_OK && rows == 0 && filter->count)
 		return EXIT_NO_MATCH;
@@ -278,7 +283,8 @@ static enum exit_code list_connections(const struct session *session, sqlite3 *d
 	if (where)
 		sql = sqlite3_mprintf("SELECT * FROM connections WHERE %s ORDER BY connection DESC LIMIT %lld", where,
 		                      (long long)limit);
-	code = sql ? run_query(session, database, path, sql, filter, connection_columns, COUNT(connection_columns))
+	code = sql ? run_query(session, database, path, sql, filter, connection_columns, COUNT(connection_columns),
+	                       true)
 	           : finish_output(-ENOMEM);
 	sqlite3_free(sql);
 	free(where);
@@ -289,10 +295,15 @@ static enum exit_code list_connections(const struct session *session, sqlite3 *d
 static enum exit_code list_transitions(const struct session *session, sqlite3 *database, const char *path,
                                        const struct filter *filter)
 {
-	enum exit_code code = run_query(session, database, path,
-	                                "SELECT * FROM transitions WHERE connection = CAST(?1 AS INTEGER) ORDER BY n",
-	                                filter, transition_columns, COUNT(transition_columns));
+	long long limit = session->limit ? session->limit : -1; /* SQL for "all" */
+	enum exit_code code;
+	char *sql = sqlite3_mprintf(
+	        "SELECT * FROM transitions WHERE connection = CAST(?1 AS INTEGER) ORDER BY n LIMIT %lld", limit);
 
+	code = sql ? run_query(session, database, path, sql, filter, transition_columns, COUNT(transition_columns),
+	                       false)
+	           : finish_output(-ENOMEM);
+	sqlite3_free(sql);
 	if (code == EXIT_NO_MATCH)
 		fprintf(stderr, "tapstackctl: connection %s is not in %s\n", filter->condition[0].value[0], path);
 	return code;

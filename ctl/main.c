@@ -13,7 +13,7 @@ struct command_line {
 	struct session session;
 	char *column_text;
 	const char *columns[COLUMNS_MAX];
-	bool help, version, manual;
+	bool help, version, manual, format_chosen;
 };
 
 static bool parse_columns(struct command_line *line, const char *text)
@@ -54,7 +54,17 @@ static bool parse_limit(struct command_line *line, const char *text)
 	return true;
 }
 
-/* Takes one option; false: its argument is not valid. */
+/* The form of the output; false: another one has been chosen before. */
+static bool choose_format(struct command_line *line, enum output_format format)
+{
+	if (line->format_chosen && line->session.output.format != format)
+		return false;
+	line->format_chosen = true;
+	line->session.output.format = format;
+	return true;
+}
+
+/* Takes one option; false: its argument is not valid, or it does not go with one before. */
 static bool take_option(struct command_line *line, const char *name, const char *argument)
 {
 	struct session *session = &line->session;
@@ -64,11 +74,11 @@ static bool take_option(struct command_line *line, const char *name, const char 
 	else if (strcmp(name, "database") == 0)
 		session->database = argument;
 	else if (strcmp(name, "json") == 0)
-		session->output.format = OUTPUT_JSON;
+		return choose_format(line, OUTPUT_JSON);
 	else if (strcmp(name, "jsonl") == 0)
-		session->output.format = OUTPUT_JSONL;
+		return choose_format(line, OUTPUT_JSONL);
 	else if (strcmp(name, "csv") == 0)
-		session->output.format = OUTPUT_CSV;
+		return choose_format(line, OUTPUT_CSV);
 	else if (strcmp(name, "no-header") == 0)
 		session->output.header = false;
 	else if (strcmp(name, "columns") == 0)
@@ -88,12 +98,14 @@ static bool take_option(struct command_line *line, const char *name, const char 
 	return true;
 }
 
-/* The tables that getopt_long wants, from ours. --manual is for the build only and not in the help. */
+/* The tables that getopt_long wants, from ours. --manual is for the build only and not in the help. The colon makes
+ * it tell a missing argument from an unknown option. */
 static size_t getopt_tables(struct option *ret_long, char *ret_short)
 {
 	const struct option_help *table = options();
 	size_t count = 0;
 
+	*ret_short++ = ':';
 	for (; table[count].name; count++) {
 		ret_long[count] = (struct option){ .name = table[count].name,
 			                           .has_arg = table[count].argument ? required_argument : no_argument,
@@ -122,6 +134,27 @@ static size_t option_index(int value)
 	return i;
 }
 
+/* getopt_long has answered '?', after which optopt is 0 for a long option that is unknown or short for several, the
+ * option's value for one that takes no argument, and else the letter. */
+static enum exit_code not_an_option(char **argv)
+{
+	const char *last = argv[optind - 1];
+
+	if (optopt >= 0x100)
+		return usage_error("--%s takes no argument",
+		                   optopt == OPTION_MANUAL ? "manual" : options()[option_index(optopt)].name);
+	if (optopt == 0)
+		return usage_error("unrecognized option \"%s\", or ambiguous", last);
+	if (optopt >= '0' && optopt <= '9') {
+		/* getopt goes on to the next argument only when it has seen all letters of this one. */
+		const char *number = last[0] == '-' && last[1] == optopt && last[2] == '\0' ? last : argv[optind];
+
+		return usage_error("\"%s\" is neither an option nor a connection's number: these are above 0",
+		                   number);
+	}
+	return usage_error("unrecognized option \"-%c\"", optopt);
+}
+
 static enum exit_code read_options(struct command_line *line, int argc, char **argv)
 {
 	struct option long_options[OPTIONS_MAX];
@@ -129,20 +162,24 @@ static enum exit_code read_options(struct command_line *line, int argc, char **a
 	int value;
 
 	getopt_tables(long_options, short_options);
+	opterr = 0;
 	while ((value = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
 		const struct option_help *option;
 
-		if (value == '?') {
-			fputs("Try: tapstackctl help\n", stderr);
-			return EXIT_USAGE;
-		}
+		if (value == '?')
+			return not_an_option(argv);
+		if (value == ':')
+			return usage_error("--%s requires an argument", options()[option_index(optopt)].name);
 		if (value == OPTION_MANUAL) {
 			line->manual = true;
 			continue;
 		}
 		option = &options()[option_index(value)];
-		if (!take_option(line, option->name, optarg))
-			return usage_error("--%s %s is not valid: %s", option->name, optarg, option->help);
+		if (take_option(line, option->name, optarg))
+			continue;
+		if (!optarg)
+			return usage_error("only one of --json, --jsonl and --csv can be chosen");
+		return usage_error("--%s %s is not valid: %s", option->name, optarg, option->help);
 	}
 	return EXIT_OK;
 }
@@ -169,7 +206,8 @@ static enum exit_code run_command(struct command_line *line, int argc, char **ar
 	argc--;
 	argv++;
 	if (argc < command->args_min || argc > command->args_max)
-		return usage_error("the command is: tapstackctl %s %s", command->name, command->args);
+		return usage_error("the command is: tapstackctl %s%s%s", command->name, *command->args ? " " : "",
+		                   command->args);
 	if (line->session.abort && command->run != command_close)
 		return usage_error("--abort goes with close only");
 	return command->run(&line->session, argc, argv);

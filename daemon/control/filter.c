@@ -48,7 +48,7 @@ struct field {
 	}
 
 static const struct field fields[] = {
-	FIELD(id, NUMBER, U64, IN_ALL, AT(id)),
+	FIELD(id, NUMBER, U64, IN_CONNECTION, AT(id)),
 	FIELD(shard, NUMBER, U8, IN_ALL, AT(shard)),
 	FIELD(state, STATE, U8, IN_ALL, AT(state)),
 	FIELD(recv_q, NUMBER, RECV_Q, IN_LISTENER | IN_FULL, 0),

@@ -124,10 +124,19 @@ static void close_done(void *user, int error)
 {
 	struct call *call = user;
 
-	if (error)
-		fail_no_connection(call);
-	else
+	switch (error) {
+	case 0:
 		call_reply(call, NULL);
+		break;
+	case -EALREADY:
+		call_fail(call, ERROR("AlreadyClosing"), json_pack("{s:I}", "id", id_of(call)));
+		break;
+	case -EAGAIN:
+		call_fail(call, ERROR("HandshakeIncomplete"), json_pack("{s:I}", "id", id_of(call)));
+		break;
+	default:
+		fail_no_connection(call);
+	}
 }
 
 void method_close(struct call *call)

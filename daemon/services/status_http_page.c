@@ -120,25 +120,37 @@ static void page_services(struct evbuffer *out, const struct status_service *ser
 	         "<th class=\"n\">received</th><th class=\"n\">sent</th><th class=\"n\">again</th></tr>\n");
 }
 
+/* One cell; what a record doesn't keep is a dash. A double holds whole numbers up to 2^53. */
+static void put_number(struct evbuffer *out, bool known, int decimals, double value)
+{
+	if (known)
+		evbuffer_add_printf(out, "<td class=\"n\">%.*f</td>", decimals, value);
+	else
+		put(out, "<td class=\"n\">-</td>");
+}
+
 static void page_row(struct evbuffer *out, const struct stack_conn_info *info, const struct render_names *names,
                      struct instant now)
 {
 	char local[RENDER_ENDPOINT_MAX], peer[RENDER_ENDPOINT_MAX];
-	double age = info->opened.ns ? (double)(now.ns - info->opened.ns) / 1e9 : 0;
+	bool listener = info->state == TCPS_LISTEN, full = !listener && !info->compact;
 
-	evbuffer_add_printf(out, "<tr><td class=\"n\">%llu</td><td>%s</td><td>%s</td><td>%s</td><td>",
-	                    (unsigned long long)info->id, tcp_state_name(info->state),
+	put(out, "<tr>");
+	put_number(out, !listener, 0, (double)info->id);
+	evbuffer_add_printf(out, "<td>%s</td><td>%s</td><td>%s</td><td>", tcp_state_name(info->state),
 	                    render_endpoint(&info->flow.local, info->flow.local_port, local),
 	                    render_endpoint(&info->flow.remote, info->flow.remote_port, peer));
 	put_escaped(out, status_service_name(names, info->service));
 	put(out, "</td><td>");
 	put_escaped(out, info->congestion ? info->congestion : "");
-	evbuffer_add_printf(out,
-	                    "</td><td class=\"n\">%.1f</td><td class=\"n\">%.3f</td><td class=\"n\">%llu</td>"
-	                    "<td class=\"n\">%llu</td><td class=\"n\">%llu</td><td class=\"n\">%u</td></tr>\n",
-	                    age, (double)info->srtt.ns / 1e6, (unsigned long long)info->cwnd,
-	                    (unsigned long long)info->bytes_received, (unsigned long long)info->bytes_sent,
-	                    info->retrans_total);
+	put(out, "</td>");
+	put_number(out, !listener && info->opened.ns, 1, (double)(now.ns - info->opened.ns) / 1e9);
+	put_number(out, full && info->srtt.ns, 3, (double)info->srtt.ns / 1e6);
+	put_number(out, full, 0, (double)info->cwnd);
+	put_number(out, full, 0, (double)info->bytes_received);
+	put_number(out, full, 0, (double)info->bytes_sent);
+	put_number(out, full, 0, (double)info->retrans_total);
+	put(out, "</tr>\n");
 }
 
 static void page_rows(struct evbuffer *out, const struct stack_conn_info *infos, size_t count, size_t before,

@@ -77,7 +77,10 @@ static void put_identity(json_t *object, const struct stack_conn_info *info, con
 
 	if (names && info->service < names->service_count)
 		service = names->service[info->service];
-	put_integer(object, "id", info->id, failed);
+	if (info->state == TCPS_LISTEN)
+		put(object, "id", json_null(), failed);
+	else
+		put_integer(object, "id", info->id, failed);
 	put_integer(object, "shard", info->shard, failed);
 	put(object, "state", json_string(tcp_state_name(info->state)), failed);
 	put(object, "local", json_string(render_address(&info->flow.local, text)), failed);

@@ -60,6 +60,6 @@ int survey_totals_start(struct shards *shards, void (*done)(void *user, const st
 int survey_find_start(struct shards *shards, uint64_t id,
                       void (*done)(void *user, const struct stack_conn_info *info), void *user);
 
-/* stack_admin_close in whichever shard has it: error is 0 or -ENOENT. */
+/* stack_admin_close in whichever shard has it: error is 0, -ENOENT, -EALREADY or -EAGAIN. */
 int survey_close_start(struct shards *shards, uint64_t id, bool abort, void (*done)(void *user, int error),
                        void *user);

@@ -13,6 +13,8 @@
 	X(InvalidMessage, "reason: string", "not a message of this protocol; the connection is closed after it")     \
 	X(TooManyClients, "limit: int", "all places for clients are taken; the connection is closed after it")       \
 	X(NoSuchConnection, "id: int", "no connection with this id is live")                                         \
+	X(AlreadyClosing, "id: int", "it has been closed already, by both sides, and is in TIME-WAIT")               \
+	X(HandshakeIncomplete, "id: int", "it is half open: there is nothing to close yet; it can be aborted")       \
 	X(InvalidConfiguration, "errors: []string", "the configuration was not accepted; nothing has changed")       \
 	X(Failed, "reason: string", "the daemon could not do it")
 
@@ -30,7 +32,7 @@ enum tapstack_field_kind {
 /* The fields of a connection or listener, in the order in which they are shown: name (as `ss -tieom` has it where it
  * has it), kind, unit, help. A record that doesn't keep a field leaves it out. */
 #define TAPSTACK_CONNECTION_FIELDS(X)                                                                                \
-	X(id, NUMBER, "", "number of the connection; the same in the audit database; 0 for a listener")              \
+	X(id, NUMBER, "", "number of the connection; the same in the audit database; a listener has none")           \
 	X(shard, NUMBER, "", "shard that has it")                                                                    \
 	X(state, STATE, "", "state, by RFC 9293")                                                                    \
 	X(recv_q, NUMBER, "bytes", "arrived, not yet read by the service; listener: connections to be accepted")     \

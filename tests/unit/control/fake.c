@@ -218,7 +218,7 @@ static void answer(evutil_socket_t fd, short what, void *argument)
 			shards->closed_id = question->id;
 			shards->closed_abort = question->abort;
 		}
-		question->closed(question->user, exists ? 0 : -ENOENT);
+		question->closed(question->user, exists ? shards->close_result : -ENOENT);
 	}
 	free(question);
 }

@@ -21,6 +21,7 @@ struct shards {
 	unsigned pauses, cancels, slices;
 	uint64_t closed_id;
 	bool closed_abort;
+	int close_result; /* of the next closes of a connection that exists */
 	size_t neighbours;
 	/* hooks */
 	unsigned reloads, stops;

@@ -94,12 +94,12 @@ static void matches(void **state)
 		bool connection, listener, time_wait;
 	} cases[] = {
 		{ "id = 17", 1, 0, 1 },
-		{ "id != 17", 0, 1, 0 },
+		{ "id != 17", 0, 0, 0 },
 		{ "id = 3,17", 1, 0, 1 },
 		{ "id >= 17", 1, 0, 1 },
 		{ "id > 17", 0, 0, 0 },
-		{ "id <= 17", 1, 1, 1 },
-		{ "id < 17", 0, 1, 0 },
+		{ "id <= 17", 1, 0, 1 },
+		{ "id < 17", 0, 0, 0 },
 		{ "state = established", 1, 0, 0 },
 		{ "state = ESTABLISHED,TIME-WAIT", 1, 0, 1 },
 		{ "state != LISTEN", 1, 0, 1 },

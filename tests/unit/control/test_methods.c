@@ -126,6 +126,13 @@ static void actions(void **state)
 	assert_false(talk.shards.closed_abort);
 	talk_expect(&talk, fd, CALL_WITH("Close", "{\"id\":6}"),
 	            "{'error':'org.tapstack.control.NoSuchConnection','parameters':{'id':6}}");
+	talk.shards.close_result = -EALREADY;
+	talk_expect(&talk, fd, CALL_WITH("Close", "{\"id\":2}"),
+	            "{'error':'org.tapstack.control.AlreadyClosing','parameters':{'id':2}}");
+	talk.shards.close_result = -EAGAIN;
+	talk_expect(&talk, fd, CALL_WITH("Close", "{\"id\":2}"),
+	            "{'error':'org.tapstack.control.HandshakeIncomplete','parameters':{'id':2}}");
+	talk.shards.close_result = 0;
 	talk_expect(&talk, fd, CALL("Reload"), "{'parameters':{'changed':['tcp.msl'],'needs_restart':[]}}");
 	talk.shards.reload_result = -EINVAL;
 	talk_expect(&talk, fd, CALL("Reload"),
@@ -134,13 +141,15 @@ static void actions(void **state)
 	/* The caller does not wait for the answer: it is done and recorded all the same. */
 	talk_say(&talk, fd, CALL_WITH("Close", "{\"id\":3}"));
 	close(fd);
-	TALK_UNTIL(&talk, talk.shards.action_count == 6);
+	TALK_UNTIL(&talk, talk.shards.action_count == 8);
 	assert_string_equal(talk.shards.action[0], "0 Close {\"id\":4,\"abort\":true} ok");
 	assert_string_equal(talk.shards.action[1], "0 Close {\"id\":5} ok");
 	assert_string_equal(talk.shards.action[2], "0 Close {\"id\":6} NoSuchConnection");
-	assert_string_equal(talk.shards.action[3], "0 Reload {} ok");
-	assert_string_equal(talk.shards.action[4], "0 Reload {} InvalidConfiguration");
-	assert_string_equal(talk.shards.action[5], "0 Close {\"id\":3} ok");
+	assert_string_equal(talk.shards.action[3], "0 Close {\"id\":2} AlreadyClosing");
+	assert_string_equal(talk.shards.action[4], "0 Close {\"id\":2} HandshakeIncomplete");
+	assert_string_equal(talk.shards.action[5], "0 Reload {} ok");
+	assert_string_equal(talk.shards.action[6], "0 Reload {} InvalidConfiguration");
+	assert_string_equal(talk.shards.action[7], "0 Close {\"id\":3} ok");
 	talk_close(&talk);
 }
 
@@ -453,7 +462,7 @@ static void description(void **state)
 	}
 	assert_int_equal(described, methods);
 	assert_int_equal(types, 2);
-	assert_int_equal(errors, 5);
+	assert_int_equal(errors, 7);
 	free(text);
 }
 

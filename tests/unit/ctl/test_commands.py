@@ -128,10 +128,19 @@ class Commands(unittest.TestCase):
             (["show", "1", "2"], "tapstackctl show ID"),
             (["show", "x"], "no connection's number"),
             (["show", "0"], "no connection's number"),
-            (["close", "-1"], "invalid option"),
+            (["close", "-1"], '"-1" is neither an option nor a connection\'s number'),
+            (["show", "-12", "--json"], '"-12" is neither an option nor a connection\'s number'),
+            (["status", "extra"], "the command is: tapstackctl status\n"),
+            (["status", "-x"], 'unrecognized option "-x"'),
+            (["status", "-xy"], 'unrecognized option "-x"'),
+            (["status", "--json=yes"], "--json takes no argument"),
+            (["status", "--jso"], 'ambiguous'),
+            (["status", "-c"], "--columns requires an argument"),
+            (["status", "--json", "--csv"], "one of --json, --jsonl and --csv"),
+            (["status", "--csv", "--csv", "--jsonl"], "one of --json, --jsonl and --csv"),
             (["close", "99999999999999999999"], "no connection's number"),
             (["status", "--abort"], "--abort goes with close"),
-            (["status", "--bad"], "unrecognized option"),
+            (["status", "--bad"], 'unrecognized option "--bad"'),
             (["status", "--columns"], "requires an argument"),
             (["connections", "--columns", "idd"], "columns of connections are: id "),
             (["connections", "--columns", ","], "--columns"),
@@ -171,6 +180,10 @@ class Commands(unittest.TestCase):
         self.serve(error(INTERFACE + ".NoSuchConnection", id=7))
         self.expect(NO_MATCH, "show", "7", says="tapstackctl history 7")
         self.expect(NO_MATCH, "close", "7", says="not live")
+        self.serve(error(INTERFACE + ".AlreadyClosing", id=7))
+        self.expect(REFUSED, "close", "7", says="connection 7 has been closed already and is in TIME-WAIT")
+        self.serve(error(INTERFACE + ".HandshakeIncomplete", id=7))
+        self.expect(REFUSED, "close", "7", says="connection 7: its handshake is not complete")
         self.serve(reply(connections=[], complete=True))
         self.expect(NO_MATCH, "connections", "dport=1")
         self.expect(OK, "connections")

@@ -15,21 +15,32 @@ struct answer {
 	json_t *rows;
 };
 
-/* Runs `history ARGUMENT` as JSON. */
-static struct answer history(const char *database, const char *argument)
+/* Runs `history ARGUMENT`; rows only from JSON. ret_size: of the output; may be NULL. */
+static struct answer history_in(enum output_format format, long limit, const char *database, const char *argument,
+                                size_t *ret_size)
 {
-	struct session session = { .socket_path = "/nonexistent/socket", .database = database, .timeout_ms = 1000 };
+	struct session session = {
+		.socket_path = "/nonexistent/socket", .database = database, .timeout_ms = 1000, .limit = limit
+	};
 	char copy[128], *argv[] = { copy }, *text = NULL;
 	struct answer answer;
 	size_t size;
 
 	snprintf(copy, sizeof(copy), "%s", argument);
-	session.output = (struct output_options){ .format = OUTPUT_JSON, .file = open_memstream(&text, &size) };
+	session.output = (struct output_options){ .format = format, .header = true };
+	session.output.file = open_memstream(&text, &size);
 	answer.code = command_history(&session, *argument ? 1 : 0, argv);
 	fclose(session.output.file);
 	answer.rows = json_loads(text, 0, NULL);
 	free(text);
+	if (ret_size != NULL)
+		*ret_size = size;
 	return answer;
+}
+
+static struct answer history(const char *database, const char *argument)
+{
+	return history_in(OUTPUT_JSON, 0, database, argument, NULL);
 }
 
 static void expect(const char *database, const char *argument, enum exit_code code, size_t rows)
@@ -45,6 +56,33 @@ static void expect(const char *database, const char *argument, enum exit_code co
 static const char *text_at(const json_t *rows, size_t row, const char *column)
 {
 	return json_string_value(json_object_get(json_array_get(rows, row), column));
+}
+
+/* --limit holds for the list and for one connection, whose first transitions are shown. */
+static void expect_limited(const char *database, const char *argument, long limit, const char *first)
+{
+	struct answer answer = history_in(OUTPUT_JSON, limit, database, argument, NULL);
+
+	assert_int_equal(answer.code, EXIT_OK);
+	assert_int_equal(json_array_size(answer.rows), limit);
+	if (first != NULL)
+		assert_string_equal(text_at(answer.rows, 0, "from_state"), first);
+	json_decref(answer.rows);
+}
+
+/* No header and no empty list before the message that there is no such connection. */
+static void expect_nothing(const char *database, const char *argument)
+{
+	static const enum output_format formats[] = { OUTPUT_TABLE, OUTPUT_CSV, OUTPUT_JSON, OUTPUT_JSONL };
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		size_t size = 0;
+		struct answer answer = history_in(formats[i], 0, database, argument, &size);
+
+		assert_int_equal(answer.code, EXIT_NO_MATCH);
+		assert_int_equal(size, 0);
+		json_decref(answer.rows);
+	}
 }
 
 static void check(const char *database)
@@ -66,7 +104,9 @@ static void check(const char *database)
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(answer.rows, 0), "connection")), 4);
 	json_decref(answer.rows);
 
-	expect(database, "99", EXIT_NO_MATCH, 0);
+	expect_limited(database, "3", 2, "LISTEN");
+	expect_limited(database, "", 2, NULL);
+	expect_nothing(database, "99");
 	expect(database, "id=2", EXIT_OK, 1);
 	expect(database, "id>=2 id<4", EXIT_OK, 2);
 	expect(database, "id!=1,2", EXIT_OK, 2);

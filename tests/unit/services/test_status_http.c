@@ -562,6 +562,35 @@ static void names_from_outside_are_escaped(void **state)
 	expect(f, fd, 200, "\"service\":\"a<b>&\\\"c\\\"\"");
 }
 
+static void what_is_not_known_is_a_dash(void **state)
+{
+	struct fixture *f = *state;
+	int fd;
+
+	f->fake.infos[0].state = TCPS_LISTEN;
+	f->fake.infos[0].id = 0;
+	f->fake.infos[1].state = TCPS_TIME_WAIT;
+	f->fake.infos[1].compact = true;
+	f->fake.infos[2].srtt = DURATION_US(1500);
+	f->fake.infos[2].cwnd = 14600;
+	open_status(f, DURATION_S(60));
+	fd = client(f);
+#define NUMBER(text) "<td class=\"n\">" text "</td>"
+#define DASH NUMBER("-")
+	say(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+	expect(f, fd, 200, "<tr>" DASH "<td>LISTEN</td>");
+	say(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+	expect(f, fd, 200, "<td>reno</td>" DASH DASH DASH DASH DASH DASH "</tr>");
+	say(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+	expect(f, fd, 200, "<tr>" NUMBER("2") "<td>TIME-WAIT</td>");
+	say(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+	expect(f, fd, 200, DASH DASH DASH DASH DASH "</tr>\n<tr>" NUMBER("3") "<td>ESTABLISHED</td>");
+	say(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+	expect(f, fd, 200, NUMBER("1.500") NUMBER("14600") NUMBER("0") NUMBER("0") NUMBER("0") "</tr>");
+#undef DASH
+#undef NUMBER
+}
+
 /* Each line is a comment of the format or a sample of the family that was announced last. */
 static void check_line(const char *line, char *family, char *type)
 {
@@ -659,6 +688,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_client_that_goes_away_is_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(closing_in_the_middle_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(names_from_outside_are_escaped, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_not_known_is_a_dash, setup, teardown),
 		cmocka_unit_test_setup_teardown(metrics_are_openmetrics, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_opened_is_explained, setup, teardown),
 	};

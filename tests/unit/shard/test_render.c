@@ -94,6 +94,9 @@ static void connections(void **state)
 	object = render_connection(&info, NULL, (struct instant){ 0 });
 	assert_int_equal(json_integer_value(json_object_get(object, "send_q")), 128);
 	assert_int_equal(json_integer_value(json_object_get(object, "recv_q")), 2);
+	assert_true(json_is_null(json_object_get(object, "id")));
+	assert_null(json_object_get(object, "age"));
+	assert_null(json_object_get(object, "rtt"));
 	assert_null(json_object_get(object, "iss"));
 	json_decref(object);
 }
