@@ -276,8 +276,9 @@ bool stack_at_eof(const struct stack *stack, struct conn_handle conn);
  * other call. */
 ssize_t stack_space(struct stack *stack, struct conn_handle conn, size_t wanted, struct iovec *iov, int iov_max,
                     int *ret_count);
-/* `length` bytes of that room have been filled and are to be sent. `more`: a hint that more follows in this turn. */
-int stack_commit(struct stack *stack, struct conn_handle conn, size_t length, bool more);
+/* `length` bytes of that room have been filled and are to be sent. What is committed
+ * in one turn goes out together. */
+int stack_commit(struct stack *stack, struct conn_handle conn, size_t length);
 /* space + copy + commit. Returns the bytes taken, perhaps fewer, or as stack_space. */
 ssize_t stack_send(struct stack *stack, struct conn_handle conn, const void *bytes, size_t length);
 

@@ -64,7 +64,7 @@ static void send_all(struct chargen *chargen, struct conn_handle conn, uint64_t 
 		if (room <= 0)
 			break;
 		at = fill(chargen, at, iov, count);
-		if (stack_commit(stack, conn, (size_t)room, false) < 0)
+		if (stack_commit(stack, conn, (size_t)room) < 0)
 			break;
 		chargen->service.stats.bytes_out += (uint64_t)room;
 	} while (room == FILL_BYTES);

@@ -50,7 +50,7 @@ static void echo_all(struct service *service, struct conn_handle conn)
 		if (room <= 0)
 			return;
 		n = copy_spans(out, out_count, in, in_count);
-		if (stack_commit(stack, conn, n, false) < 0)
+		if (stack_commit(stack, conn, n) < 0)
 			return;
 		stack_consume(stack, conn, n);
 		service->stats.bytes_in += n;

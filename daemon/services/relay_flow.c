@@ -202,7 +202,7 @@ bool relay_to_peer(struct relay_conn *c)
 			return server_reset(c);
 		if (n < 0)
 			break;
-		stack_commit(stack, c->conn, (size_t)n, false);
+		stack_commit(stack, c->conn, (size_t)n);
 		c->relay->service.stats.bytes_out += (uint64_t)n;
 		moved += (size_t)n;
 		relay_touch(c);

@@ -172,7 +172,7 @@ static inline void rig_write(struct rig *rig, struct rig_conn *conn, size_t want
 		for (size_t j = 0; j < iov[i].iov_len; j++)
 			((uint8_t *)iov[i].iov_base)[j] = rig_pattern(conn->write_seq++);
 	}
-	WATCH_CHECK(stack_commit(rig->stack, conn->handle, (size_t)room, false) == 0);
+	WATCH_CHECK(stack_commit(rig->stack, conn->handle, (size_t)room) == 0);
 }
 
 /* ---- frames ------------------------------------------------------------------------------------------------------

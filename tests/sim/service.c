@@ -183,7 +183,7 @@ static bool write_step(struct endpoint *endpoint)
 		return room > 0;
 	part = sim_chance(sim, 100000) ? sim_between(sim, 1, (uint32_t)room) : (size_t)room;
 	fill(endpoint, iov, part);
-	WATCH_CHECK(stack_commit(stack, endpoint->handle, part, false) == 0);
+	WATCH_CHECK(stack_commit(stack, endpoint->handle, part) == 0);
 	return (size_t)room == wanted;
 }
 

@@ -247,11 +247,10 @@ ssize_t stack_space(struct stack *stack, struct conn_handle handle, size_t wante
 	return (ssize_t)conn->offered;
 }
 
-int stack_commit(struct stack *stack, struct conn_handle handle, size_t length, bool more)
+int stack_commit(struct stack *stack, struct conn_handle handle, size_t length)
 {
 	struct fake_conn *conn = find(stack, handle);
 
-	(void)more;
 	if (!conn)
 		return -EBADF;
 	assert_true(length <= conn->offered);

@@ -415,7 +415,7 @@ void service_sends(struct peer *p, uint32_t length)
 			for (size_t j = 0; j < iov[i].iov_len; j++)
 				((uint8_t *)iov[i].iov_base)[j] = peer_pattern(position++);
 		}
-		assert_int_equal(stack_commit(p->stack, p->conn, (size_t)room, false), 0);
+		assert_int_equal(stack_commit(p->stack, p->conn, (size_t)room), 0);
 		length -= (uint32_t)room;
 	}
 	peer_turn(p);

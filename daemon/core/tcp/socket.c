@@ -315,11 +315,10 @@ ssize_t stack_space(struct stack *stack, struct conn_handle handle, size_t wante
 	return got;
 }
 
-int stack_commit(struct stack *stack, struct conn_handle handle, size_t length, bool more)
+int stack_commit(struct stack *stack, struct conn_handle handle, size_t length)
 {
 	struct conn *conn = conn_find(stack, handle);
 
-	(void)more; /* frames are pulled at the end of the turn: all of it is together by then */
 	if (!conn)
 		return -EBADF;
 	if (conn->state == TCPS_CLOSED)
@@ -348,7 +347,7 @@ ssize_t stack_send(struct stack *stack, struct conn_handle handle, const void *b
 			memcpy(iov[i].iov_base, from + done + filled, iov[i].iov_len);
 			filled += iov[i].iov_len;
 		}
-		stack_commit(stack, handle, filled, false);
+		stack_commit(stack, handle, filled);
 		done += filled;
 	} while (done < length);
 	return (ssize_t)done;

@@ -581,7 +581,7 @@ static void stream_longer_than_the_sequence_space(void **state)
 
 		room = stack_space(p->stack, p->conn, 1 << 20, iov, 64, &count);
 		assert_true(room >= 0);
-		stack_commit(p->stack, p->conn, (size_t)room, false);
+		stack_commit(p->stack, p->conn, (size_t)room);
 		for (size_t n; (n = stack_output(p->stack, out, 4)) > 0;) {
 			for (size_t i = 0; i < n; i++)
 				sent += out[i].length - out[i].header_bytes;
