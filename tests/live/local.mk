@@ -1,10 +1,13 @@
 # tests/live: the built daemon in a network namespace, against the kernel's TCP, real clients, and a peer made by hand
+# TAPSTACK_LIVE_BYTES=N sizes the bulk transfers (1 GiB), TAPSTACK_LIVE_SEED=N repeats what was random.
 LIVE_TESTS = \
 	tests/live/test_crash.py \
 	tests/live/test_daemon.py \
+	tests/live/test_demo.py \
 	tests/live/test_echo.py \
 	tests/live/test_http.py \
 	tests/live/test_link.py \
+	tests/live/test_plugins.py \
 	tests/live/test_relay.py \
 	tests/live/test_reset.py \
 	tests/live/test_shards.py \
