@@ -4,8 +4,10 @@
 #include "core/tcp/state.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Migration 1. What is not obvious:
  * transition.id is connection << 5 | index (audit.h), so the rows of a connection are neighbours and need no index.
@@ -231,13 +233,26 @@ static const char pragmas[] = "PRAGMA auto_vacuum = INCREMENTAL;"
                               "PRAGMA cache_size = -16384;"
                               "PRAGMA temp_store = MEMORY;";
 
+/* Group members may read the audit and nobody else, whatever the umask would allow; SQLite gives -wal and -shm the
+ * mode of the database. Only a file that is new is opened here, so that no lock on it can be lost with the
+ * descriptor. What fails here fails again, and is reported, when SQLite opens the file. */
+static void create(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+
+	if (fd >= 0)
+		close(fd);
+}
+
 int schema_open(const char *path, int busy_ms, sqlite3 **ret_db, char *error, size_t error_size)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 	sqlite3_int64 version;
 	sqlite3 *db = NULL;
+	int keep = 1; /* -wal and -shm at the end: see store_close */
 	int result, r;
 
+	create(path);
 	result = sqlite3_open_v2(path, &db, flags, NULL);
 	if (result != SQLITE_OK) {
 		snprintf(error, error_size, "%s: %s", path, db == NULL ? sqlite3_errstr(result) : sqlite3_errmsg(db));
@@ -245,6 +260,7 @@ int schema_open(const char *path, int busy_ms, sqlite3 **ret_db, char *error, si
 		goto out;
 	}
 	sqlite3_busy_timeout(db, busy_ms);
+	sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
 	r = current_version(db, &version, error, error_size); /* before anything is changed in somebody else's file */
 	if (r == 0)
 		r = run_sql(db, pragmas, "setting up the database", error, error_size);

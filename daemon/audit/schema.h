@@ -9,10 +9,10 @@
 /* The version that schema_migrate leaves. */
 int schema_version(void);
 
-/* Opens the database for writing: creates the file if need be, sets the pragmas that this daemon writes with, brings
- * the schema up to date and fills the lookup tables `state` and `cause` from the stack's own.
- * Returns 0; -EPROTO it is of a newer version or not an audit database; -EBADMSG damaged; -EBUSY locked for longer
- * than busy_ms; -ENOSPC; -ENOMEM; -EIO otherwise; `error` then says more. */
+/* Opens the database for writing: creates the file if need be (mode 0640), sets the pragmas that this daemon writes
+ * with, brings the schema up to date and fills the lookup tables `state` and `cause` from the stack's own. Returns 0;
+ * -EPROTO it is of a newer version or not an audit database; -EBADMSG damaged; -EBUSY locked for longer than busy_ms;
+ * -ENOSPC; -ENOMEM; -EIO otherwise; `error` then says more. */
 int schema_open(const char *path, int busy_ms, sqlite3 **ret_db, char *error, size_t error_size);
 
 /* The -errno that fits an SQLite result code; 0 for SQLITE_OK, _ROW and _DONE. */

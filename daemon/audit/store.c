@@ -167,6 +167,9 @@ void store_close(struct store *store, bool fast)
 	}
 	if (store->db != NULL) {
 		sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, fast ? 1 : 0, (int *)NULL);
+		/* An empty log whose index says so can be read by those who may write neither. */
+		if (!fast)
+			sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 		sqlite3_close(store->db);
 	}
 	batch_free(store->batch);

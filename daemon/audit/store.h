@@ -39,7 +39,8 @@ struct store_counts {
 struct store;
 
 int store_open(const char *path, int busy_ms, struct store **ret_store, char *error, size_t error_size);
-/* The last connection to an SQLite database writes the WAL back into it; `fast` leaves that to the next who opens. */
+/* Writes the WAL back into the database and empties it, as far as readers allow; `fast` leaves that to the next who
+ * opens. The files -wal and -shm stay: without them, only who may make them can read a database in WAL mode. */
 void store_close(struct store *store, bool fast);
 
 const char *store_error(const struct store *store);

@@ -11,6 +11,7 @@ tests_unit_audit_bench_recorder_LDADD = $(AUDIT_TEST_LIBS)
 audit_tests = \
 	tests/unit/audit/test_crash \
 	tests/unit/audit/test_full_disk \
+	tests/unit/audit/test_readers \
 	tests/unit/audit/test_recorder \
 	tests/unit/audit/test_schema
 check_PROGRAMS += $(audit_tests)
@@ -20,6 +21,8 @@ tests_unit_audit_test_crash_SOURCES = tests/unit/audit/test_crash.c $(audit_supp
 tests_unit_audit_test_crash_LDADD = $(AUDIT_TEST_LIBS) $(CMOCKA_LIBS)
 tests_unit_audit_test_full_disk_SOURCES = tests/unit/audit/test_full_disk.c $(audit_support)
 tests_unit_audit_test_full_disk_LDADD = $(AUDIT_TEST_LIBS) $(CMOCKA_LIBS)
+tests_unit_audit_test_readers_SOURCES = tests/unit/audit/test_readers.c $(audit_support)
+tests_unit_audit_test_readers_LDADD = $(AUDIT_TEST_LIBS) $(CMOCKA_LIBS)
 tests_unit_audit_test_recorder_SOURCES = tests/unit/audit/test_recorder.c $(audit_support)
 tests_unit_audit_test_recorder_LDADD = $(AUDIT_TEST_LIBS) $(CMOCKA_LIBS)
 tests_unit_audit_test_schema_SOURCES = tests/unit/audit/test_schema.c $(audit_support)
