@@ -98,6 +98,7 @@ static int load_plugins(struct daemon *daemon)
 		                                    .congestion_count = config->plugins.congestion.count,
 		                                    .logging = logging,
 		                                    .logging_count = config->plugins.logging.count,
+		                                    .state_directory = config->state_directory,
 		                                    .log = log_text,
 		                                    .error = plugin_error,
 		                                    .error_context = &errors },
@@ -141,7 +142,10 @@ int daemon_check(struct daemon *daemon)
 	if (code == EXIT_OK)
 		code = prepare_services(daemon, &services);
 	if (code == EXIT_OK)
-		printf("%s: all is well\n", daemon->source->path);
+		printf("%s: all is well with keys, values, services and plugins\n"
+		       "(what only a start can find out was not checked: the interface, rights to files and\n"
+		       "directories, sockets that are in use)\n",
+		       daemon->source->path);
 	services_free(&services);
 	daemon_free(daemon);
 	return code;

@@ -178,7 +178,7 @@ static const struct config_key keys[] = {
 	  .example = "[cubic]", AT(plugins.congestion),
 	  .help = "Algorithms to load: NAME, or {plugin: NAME, name: INSTANCE, params: {PARAMETER: VALUE}}" },
 	{ .path = "plugins.logging", .type = CONFIG_PLUGINS, .max = 32, .initial = "[]", AT(plugins.logging),
-	  .help = "Logs to write, as above: {plugin: jsonl, params: {path: /var/log/tapstack.jsonl}}" },
+	  .help = "Logs to write, as above: {plugin: jsonl, params: {path: transitions.jsonl}}; paths are relative to state_directory" },
 
 	{ .path = "shutdown.grace", .type = CONFIG_DURATION, .max = HOUR, .live = true, .initial = "2s",
 	  AT(shutdown.grace), .help = "How long connections may take to close when the daemon stops; 0: none" },

@@ -227,7 +227,8 @@ int logger_start(const struct logger_options *options, struct logger **ret)
 {
 	struct tapstack_log_env env = { .struct_size = sizeof(env),
 		                        .instance = options->instance,
-		                        .log = options->log };
+		                        .log = options->log,
+		                        .state_directory = options->state_directory };
 	struct logger *logger = logger_new(options);
 	int r;
 

@@ -25,6 +25,7 @@ struct logger_options {
 	int64_t wall_offset_ns;
 	struct logger_names names;
 	void (*log)(int priority, const char *text);
+	const char *state_directory;
 };
 
 /* Opens the instance and starts the thread. -errno of the plugin's open, or of the thread. The pointers in `options`

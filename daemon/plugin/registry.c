@@ -28,6 +28,7 @@ struct registry {
 	struct entry *congestion, *logging;
 	size_t congestion_count, logging_count;
 	uint32_t log_queue_events;
+	char *state_directory;
 	void (*log)(int priority, const char *text);
 	void (*error)(void *context, const char *where, const char *message);
 	void *error_context;
@@ -116,7 +117,8 @@ int registry_load(const struct registry_options *options, struct registry **ret)
 	registry->error_context = options->error_context;
 	registry->congestion = calloc(options->congestion_count + 1, sizeof(*registry->congestion));
 	registry->logging = calloc(options->logging_count + 1, sizeof(*registry->logging));
-	if (registry->congestion == NULL || registry->logging == NULL) {
+	registry->state_directory = strdup(options->state_directory);
+	if (registry->congestion == NULL || registry->logging == NULL || registry->state_directory == NULL) {
 		registry_free(registry);
 		return -ENOMEM;
 	}
@@ -160,6 +162,7 @@ void registry_free(struct registry *registry)
 		return; /* a hanging thread may still read the registry */
 	free(registry->congestion);
 	free(registry->logging);
+	free(registry->state_directory);
 	free(registry->service);
 	pthread_mutex_destroy(&registry->names_lock);
 	free(registry);
@@ -240,6 +243,7 @@ int registry_log_start(struct registry *registry, int64_t wall_offset_ns)
 			.wall_offset_ns = wall_offset_ns,
 			.names = { congestion_name, service_name, registry },
 			.log = registry->log,
+			.state_directory = registry->state_directory,
 		};
 		char message[200];
 		int r = logger_start(&options, &entry->logger);

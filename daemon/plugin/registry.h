@@ -41,6 +41,8 @@ struct registry_options {
 	const struct registry_request *logging;
 	size_t logging_count;
 	uint32_t log_queue_events; /* of each logging instance; 0: 16384 */
+	/* Absolute; what logging plugins take relative paths to be relative to. Copied. */
+	const char *state_directory;
 	/* A logging plugin's line for the daemon's log; called on any thread. */
 	void (*log)(int priority, const char *text);
 	/* What is wrong with a request; called during registry_load and registry_log_start, for every error. */

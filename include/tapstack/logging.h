@@ -48,6 +48,9 @@ struct tapstack_log_env {
 	const char *instance; /* its name in the YAML */
 	/* One line into the daemon's own log; priority as in syslog(3), 0 to 7. */
 	void (*log)(int priority, const char *text);
+	/* Absolute; the daemon may write there, and paths in parameters that are relative are relative to it. The
+	 * text is valid during open. */
+	const char *state_directory;
 };
 
 struct tapstack_log_ops {

@@ -23,6 +23,22 @@ struct jsonl {
 	size_t length, size;
 };
 
+/* NULL: no memory. An older host gives no state directory; then the path is as it is. */
+static char *absolute_path(const struct tapstack_log_env *env, const char *path)
+{
+	bool given = env->struct_size >= offsetof(struct tapstack_log_env, state_directory) + sizeof(char *);
+	char *joined;
+	size_t size;
+
+	if (path[0] == '/' || !given || env->state_directory == NULL)
+		return strdup(path);
+	size = strlen(env->state_directory) + strlen(path) + 2;
+	joined = malloc(size);
+	if (joined != NULL)
+		snprintf(joined, size, "%s/%s", env->state_directory, path);
+	return joined;
+}
+
 static int open_file(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
@@ -46,11 +62,10 @@ static int jsonl_open(const struct tapstack_log_env *env, const struct tapstack_
 	struct jsonl *jsonl = calloc(1, sizeof(*jsonl));
 	int fd;
 
-	(void)env;
 	if (jsonl == NULL)
 		return -ENOMEM;
 	jsonl->fd = -1;
-	jsonl->path = strdup(params->value[0].text);
+	jsonl->path = absolute_path(env, params->value[0].text);
 	fd = jsonl->path == NULL ? -ENOMEM : open_file(jsonl->path);
 	if (fd < 0) {
 		jsonl_close(jsonl);
@@ -231,8 +246,8 @@ static int jsonl_events(void *state, const struct tapstack_log_event *events, si
 }
 
 static const struct tapstack_param_spec params[] = {
-	{ "path", "", "file to append to; the daemon's user must be allowed to write it", TAPSTACK_PARAM_TEXT, 0, 0,
-	  0, 0, NULL },
+	{ "path", "", "file to append to, relative to state_directory; the daemon's user must be allowed to write it",
+	  TAPSTACK_PARAM_TEXT, 0, 0, 0, 0, NULL },
 };
 
 static const struct tapstack_log_ops ops = {

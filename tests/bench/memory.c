@@ -1,6 +1,9 @@
-/* How much memory connections cost that do nothing: 100,000 of each kind of record, made by playing their peers'
+/* How much memory connections cost that do nothing: many of each kind of record, made by playing their peers'
  * segments through the core's face with an allocator that counts. What is printed is all told: records, tables,
- * timers, the unused rest of the last chunk; what a stack for a handful of connections needs anyhow is subtracted. */
+ * timers, the unused rest of the last chunk; what a stack for a handful of connections needs anyhow is subtracted.
+ * Ends with 1 when a kind costs more than its limit.
+ *
+ * memory [--json] [COUNT]: COUNT of each kind, 100,000 if not given. */
 #include "core/stack.h"
 #include "core/wire/arp.h"
 #include "core/wire/ethernet.h"
@@ -11,7 +14,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COUNT = 100000, CLIENTS = 4, PORT = 7, ISS = 5000, FRAMES = 16, FEW = 64 };
+enum { COUNT_STANDARD = 100000, COUNT_MAX = 200000, CLIENTS = 4, PORT = 7, ISS = 5000, FRAMES = 16, FEW = 64 };
+
+/* Bytes that one record may cost. */
+static const struct {
+	enum tcp_state state;
+	const char *name;
+	double limit;
+} kinds[] = {
+	{ TCPS_ESTABLISHED, "established", 512 },
+	{ TCPS_SYN_RECEIVED, "half-open", 128 },
+	{ TCPS_TIME_WAIT, "TIME_WAIT", 128 },
+};
+
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
 struct rig {
 	struct stack *stack;
@@ -159,7 +175,7 @@ static void expect(const struct rig *rig, uint8_t flags, const char *what)
 static void open_stack(struct rig *rig, uint32_t connections, uint32_t half_open, uint32_t time_wait)
 {
 	struct memory memory = { count_alloc, count_free, rig };
-	struct stack_listen_options listen = { .port = PORT, .backlog = COUNT + FEW };
+	struct stack_listen_options listen = { .port = PORT, .backlog = COUNT_MAX + FEW };
 	struct conn_handle listener;
 	struct stack_config config;
 
@@ -233,12 +249,12 @@ static void make_time_wait(struct rig *rig, unsigned i)
 	expect(rig, TCP_ACK, "no ACK of the FIN");
 }
 
-/* Bytes of one of COUNT in state `state`. */
-static double measure(enum tcp_state state)
+/* Bytes of one of `count` in state `state`. */
+static double measure(enum tcp_state state, uint32_t count)
 {
-	uint32_t established = state == TCPS_ESTABLISHED ? COUNT : FEW;
-	uint32_t half_open = state == TCPS_SYN_RECEIVED ? COUNT : FEW;
-	uint32_t time_wait = state == TCPS_TIME_WAIT ? COUNT : FEW;
+	uint32_t established = state == TCPS_ESTABLISHED ? count : FEW;
+	uint32_t half_open = state == TCPS_SYN_RECEIVED ? count : FEW;
+	uint32_t time_wait = state == TCPS_TIME_WAIT ? count : FEW;
 	struct stack_gauges gauges;
 	struct rig rig;
 	size_t base, full;
@@ -249,7 +265,7 @@ static double measure(enum tcp_state state)
 	if (rig.bytes != 0)
 		fail("stack_free left memory behind");
 	open_stack(&rig, established, half_open, time_wait);
-	for (unsigned i = 0; i < COUNT; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		if (state == TCPS_SYN_RECEIVED)
 			make_half_open(&rig, i);
 		else if (state == TCPS_ESTABLISHED)
@@ -258,22 +274,40 @@ static double measure(enum tcp_state state)
 			make_time_wait(&rig, i);
 	}
 	stack_get_gauges(rig.stack, &gauges);
-	if (gauges.in_state[state] != COUNT)
+	if (gauges.in_state[state] != count)
 		fail("not all connections are in the state they should be in");
 	full = rig.bytes;
 	stack_free(rig.stack);
-	return ((double)full - (double)base) / COUNT;
+	return ((double)full - (double)base) / count;
+}
+
+static uint32_t count_of(const char *text)
+{
+	char *end;
+	unsigned long count = strtoul(text, &end, 10);
+
+	if (*text < '1' || *text > '9' || *end || count > COUNT_MAX) {
+		fprintf(stderr, "usage: memory [--json] [COUNT]; COUNT is 1 to %d\n", COUNT_MAX);
+		exit(2);
+	}
+	return (uint32_t)count;
 }
 
 int main(int argc, char **argv)
 {
-	bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
-	double established = measure(TCPS_ESTABLISHED);
-	double half_open = measure(TCPS_SYN_RECEIVED);
-	double time_wait = measure(TCPS_TIME_WAIT);
+	bool json = argc > 1 && strcmp(argv[1], "--json") == 0, good = true;
+	uint32_t count = argc > 1 + json ? count_of(argv[1 + json]) : COUNT_STANDARD;
 
-	printf(json ? "{\"established\": %.1f, \"half-open\": %.1f, \"TIME_WAIT\": %.1f}\n"
-	            : "bytes each: established %.1f, half-open %.1f, TIME_WAIT %.1f\n",
-	       established, half_open, time_wait);
-	return 0;
+	fputs(json ? "{" : "bytes each:", stdout);
+	for (int i = 0; i < KINDS; i++) {
+		double bytes = measure(kinds[i].state, count);
+
+		printf(json ? "%s\"%s\": %.1f" : "%s %s %.1f", i ? json ? ", " : "," : "", kinds[i].name, bytes);
+		if (bytes <= kinds[i].limit)
+			continue;
+		fprintf(stderr, "memory: %s: %.1f bytes, more than %.0f\n", kinds[i].name, bytes, kinds[i].limit);
+		good = false;
+	}
+	puts(json ? "}" : "");
+	return good ? 0 : 1;
 }

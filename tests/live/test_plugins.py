@@ -19,12 +19,12 @@ def plugin_directory(env):
 
 
 def test_cubic_and_jsonl(env):
-    path = os.path.join(env.directory, "events.jsonl")
+    path = os.path.join(env.directory, "state", "events.jsonl")
     daemon = env.daemon(
         services=[{"name": "reno", "kind": "echo", "port": 7},
                   {"name": "cubic", "kind": "echo", "port": 8, "congestion": "cubic"}],
         config={"plugins": {"directory": plugin_directory(env), "congestion": ["cubic"],
-                            "logging": [{"plugin": "jsonl", "params": {"path": path}}]}})
+                            "logging": [{"plugin": "jsonl", "params": {"path": "events.jsonl"}}]}})
     for port in (7, 8):
         with connect(port) as sock:
             sock.sendall(b"x")

@@ -61,7 +61,9 @@ def test_daemon_command_line(env):
 def test_configuration_files(env):
     daemon = env.daemon(services=[ECHO], start=False)
     daemon.write_config()
-    equal(run(TAPSTACKD, "--check", "-c", daemon.path).returncode, OK, "--check of a good file")
+    done = run(TAPSTACKD, "--check", "-c", daemon.path)
+    equal(done.returncode, OK, "--check of a good file")
+    check("was not checked: the interface" in done.stdout, "--check says what it does not check")
     equal(run(TAPSTACKD, "--check", "-c", write(env.directory, "")).returncode, OK, "--check of an empty file")
     fails(CONFIG, "missing", TAPSTACKD, "-c", daemon.path + ".missing")
     fails(CONFIG, env.directory, TAPSTACKD, "-c", env.directory)

@@ -110,6 +110,7 @@ static int load(struct fixture *fixture, const struct registry_request *congesti
 		.logging = logging,
 		.logging_count = logging_count,
 		.log_queue_events = 100,
+		.state_directory = fixture->directory,
 		.log = quiet,
 		.error = keep_message,
 		.error_context = fixture,

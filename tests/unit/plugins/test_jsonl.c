@@ -226,6 +226,39 @@ static void test_open(void **state)
 	assert_null(tapstack_plugin.params[0].initial_text);
 }
 
+/* Relative paths begin in the state directory that the host names; an older host names none. */
+static void test_relative(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct tapstack_param_value value = { 0, "moved" };
+	const struct tapstack_params params = { sizeof(params), 1, &value };
+	struct tapstack_log_env env = { .struct_size = sizeof(env),
+		                        .instance = "test",
+		                        .state_directory = fixture->directory };
+	struct tapstack_log_event one = event(1);
+	void *log = NULL;
+	json_t *object;
+
+	assert_int_equal(ops()->open(&env, &params, &log), 0);
+	assert_int_equal(unlink(fixture->moved), 0);
+	assert_int_equal(ops()->reopen(log), 0);
+	assert_int_equal(ops()->events(log, &one, 1), 0);
+	ops()->close(log);
+	object = line(fixture->moved, 0);
+	assert_non_null(object);
+	json_decref(object);
+
+	/* What lies behind struct_size is not looked at. */
+	assert_int_equal(unlink(fixture->moved), 0);
+	assert_int_equal(chdir(fixture->directory), 0);
+	env.struct_size = offsetof(struct tapstack_log_env, state_directory);
+	env.state_directory = "/nonexistent";
+	assert_int_equal(ops()->open(&env, &params, &log), 0);
+	ops()->close(log);
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(access(fixture->moved, F_OK), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +266,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reopen, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test(test_open),
+		cmocka_unit_test_setup_teardown(test_relative, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
