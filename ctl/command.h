@@ -61,4 +61,3 @@ enum exit_code command_history(struct session *session, int argc, char **argv);
 /* help.c */
 enum exit_code command_help(struct session *session, int argc, char **argv);
 enum exit_code command_version(struct session *session, int argc, char **argv);
-void print_manual(FILE *file);

@@ -23,9 +23,3 @@ bin_PROGRAMS += ctl/tapstackctl
 ctl_tapstackctl_SOURCES = ctl/main.c
 ctl_tapstackctl_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 ctl_tapstackctl_LDADD = libctl.la $(JANSSON_LIBS) $(SQLITE_LIBS)
-
-# The manual page comes out of the program's own tables.
-man1_MANS = ctl/tapstackctl.1
-ctl/tapstackctl.1: ctl/tapstackctl
-	$(AM_V_GEN)$(MKDIR_P) ctl && ./ctl/tapstackctl --manual >$@.tmp && mv $@.tmp $@
-CLEANFILES += ctl/tapstackctl.1

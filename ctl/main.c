@@ -7,13 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPTIONS_MAX = 32, COLUMNS_MAX = 64, OPTION_MANUAL = 0x1000 };
+enum { OPTIONS_MAX = 32, COLUMNS_MAX = 64 };
 
 struct command_line {
 	struct session session;
 	char *column_text;
 	const char *columns[COLUMNS_MAX];
-	bool help, version, manual, format_chosen;
+	bool help, version, format_chosen;
 };
 
 static bool parse_columns(struct command_line *line, const char *text)
@@ -98,8 +98,7 @@ static bool take_option(struct command_line *line, const char *name, const char 
 	return true;
 }
 
-/* The tables that getopt_long wants, from ours. --manual is for the build only and not in the help. The colon makes
- * it tell a missing argument from an unknown option. */
+/* The tables that getopt_long wants, from ours. The colon makes it tell a missing argument from an unknown option. */
 static size_t getopt_tables(struct option *ret_long, char *ret_short)
 {
 	const struct option_help *table = options();
@@ -116,8 +115,7 @@ static size_t getopt_tables(struct option *ret_long, char *ret_short)
 				*ret_short++ = ':';
 		}
 	}
-	ret_long[count] = (struct option){ .name = "manual", .val = OPTION_MANUAL };
-	ret_long[count + 1] = (struct option){ 0 };
+	ret_long[count] = (struct option){ 0 };
 	*ret_short = '\0';
 	return count;
 }
@@ -141,8 +139,7 @@ static enum exit_code not_an_option(char **argv)
 	const char *last = argv[optind - 1];
 
 	if (optopt >= 0x100)
-		return usage_error("--%s takes no argument",
-		                   optopt == OPTION_MANUAL ? "manual" : options()[option_index(optopt)].name);
+		return usage_error("--%s takes no argument", options()[option_index(optopt)].name);
 	if (optopt == 0)
 		return usage_error("unrecognized option \"%s\", or ambiguous", last);
 	if (optopt >= '0' && optopt <= '9') {
@@ -170,10 +167,6 @@ static enum exit_code read_options(struct command_line *line, int argc, char **a
 			return not_an_option(argv);
 		if (value == ':')
 			return usage_error("--%s requires an argument", options()[option_index(optopt)].name);
-		if (value == OPTION_MANUAL) {
-			line->manual = true;
-			continue;
-		}
 		option = &options()[option_index(value)];
 		if (take_option(line, option->name, optarg))
 			continue;
@@ -188,10 +181,6 @@ static enum exit_code run_command(struct command_line *line, int argc, char **ar
 {
 	const struct command *command;
 
-	if (line->manual) {
-		print_manual(stdout);
-		return finish_output(fflush(stdout) ? -EIO : 0);
-	}
 	if (line->version)
 		return command_version(&line->session, 0, NULL);
 	if (line->help)

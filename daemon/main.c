@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/thread.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -17,34 +18,47 @@ struct arguments {
 	bool check, print;
 };
 
-enum { OPTION_CHECK = 256, OPTION_PRINT, OPTION_SET, OPTION_VERSION, OPTION_HELP };
-
-static const struct option long_options[] = {
-	{ "config", required_argument, NULL, 'c' },
-	{ "check", no_argument, NULL, OPTION_CHECK },
-	{ "print-config", no_argument, NULL, OPTION_PRINT },
-	{ "set", required_argument, NULL, OPTION_SET },
-	{ "version", no_argument, NULL, OPTION_VERSION },
-	{ "help", no_argument, NULL, OPTION_HELP },
-	{ 0 },
-};
+static void print_meanings(const char *title, const struct named_meaning *table)
+{
+	printf("\n%s:\n", title);
+	for (; table->name; table++)
+		printf("  %-20s %s\n", table->name, table->meaning);
+}
 
 static void print_help(void)
 {
 	printf("usage: tapstackd [OPTION]...\n"
 	       "A TCP/IP stack in user space, on a TAP interface, with an audit of every connection.\n"
-	       "\n"
-	       "  -c, --config FILE    the configuration (default: " TAPSTACK_CONFIG_FILE ")\n"
-	       "      --set KEY=VALUE  one key, over the file; may be given more than once\n"
-	       "      --check          check the configuration and load the plugins it names, without opening\n"
-	       "                       an interface, file, directory or socket that it names, and end\n"
-	       "      --print-config   print every key with its help and default, and end\n"
-	       "      --version        print the version, and end\n"
-	       "      --help           print this, and end\n"
-	       "\n"
-	       "Signals: SIGTERM and SIGINT stop (a second one at once), SIGHUP reads the configuration again.\n"
-	       "Exit codes: 0 all is well, 1 failed while starting or running, 2 wrong usage, 3 bad "
-	       "configuration.\n");
+	       "\nOptions:\n");
+	for (const struct option_help *option = main_options(); option->name; option++) {
+		bool has_letter = option->value <= UCHAR_MAX;
+		char left[40];
+
+		snprintf(left, sizeof(left), "%c%c%c --%s%s%s", has_letter ? '-' : ' ',
+		         has_letter ? option->value : ' ', has_letter ? ',' : ' ', option->name,
+		         option->argument ? " " : "", option->argument ? option->argument : "");
+		printf("  %-20s %s\n", left, option->help);
+	}
+	print_meanings("Signals", main_signals());
+	print_meanings("Exit codes", main_exit_codes());
+}
+
+#define OPTIONS_MAX 16
+
+/* The tables that getopt_long wants, from ours. */
+static void getopt_tables(struct option ret_long[static OPTIONS_MAX], char ret_short[static 2 * OPTIONS_MAX])
+{
+	for (const struct option_help *option = main_options(); option->name; option++) {
+		*ret_long++ = (struct option){ option->name, option->argument ? required_argument : no_argument, NULL,
+			                       option->value };
+		if (option->value > UCHAR_MAX)
+			continue;
+		*ret_short++ = (char)option->value;
+		if (option->argument)
+			*ret_short++ = ':';
+	}
+	*ret_long = (struct option){ 0 };
+	*ret_short = '\0';
 }
 
 static int usage_error(const char *message)
@@ -56,11 +70,14 @@ static int usage_error(const char *message)
 /* Returns an exit code, or -1 to go on. getopt reports unknown options itself. */
 static int parse_arguments(int argc, char **argv, struct arguments *arguments)
 {
+	struct option long_options[OPTIONS_MAX];
+	char short_options[2 * OPTIONS_MAX];
 	int option;
 
-	while ((option = getopt_long(argc, argv, "c:", long_options, NULL)) != -1) {
+	getopt_tables(long_options, short_options);
+	while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
 		switch (option) {
-		case 'c':
+		case OPTION_CONFIG:
 			arguments->path = optarg;
 			break;
 		case OPTION_CHECK:

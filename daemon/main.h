@@ -6,6 +6,7 @@
 #include "control/control.h"
 #include "link/link.h"
 #include "log.h"
+#include "main_options.h"
 #include "plugin/registry.h"
 #include "services/status_http.h"
 #include "shard/render.h"
@@ -18,9 +19,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* Exit codes of tapstackd; documented in its --help. */
-enum exit_code { EXIT_OK = 0, EXIT_RUNTIME = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3 };
 
 /* A service as it runs: what was made of its entry in the configuration. */
 struct running_service {

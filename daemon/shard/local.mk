@@ -25,6 +25,8 @@ daemon_tapstackd_SOURCES = \
 	daemon/main.h \
 	daemon/main_control.c \
 	daemon/main_notify.c \
+	daemon/main_options.c \
+	daemon/main_options.h \
 	daemon/main_reload.c \
 	daemon/main_services.c \
 	daemon/main_start.c \

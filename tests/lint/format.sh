@@ -7,4 +7,4 @@ command -v clang-format >/dev/null || {
 	exit 77
 }
 cd "${TAPSTACK_SRCDIR:-.}"
-find include daemon ctl plugins tests -name '*.[ch]' | sort | xargs clang-format --dry-run -Werror
+find include daemon ctl plugins conf man tests -name '*.[ch]' | sort | xargs clang-format --dry-run -Werror

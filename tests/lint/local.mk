@@ -1,6 +1,7 @@
 # tests/lint: what a compiler does not check
 lint_scripts = \
 	tests/lint/includes.py \
+	tests/lint/manual.py \
 	tests/lint/size.py \
 	tests/lint/purity.sh \
 	tests/lint/plugins.sh \

@@ -14,7 +14,7 @@ fresh()
 	rm -rf "$tree"
 	mkdir -p "$tree/.ci" "$tree/include/tapstack" "$tree/daemon/core/base" "$tree/daemon/audit" "$tree/daemon/config" \
 		"$tree/daemon/control" "$tree/daemon/core/tcp" "$tree/ctl" "$tree/plugins/congestion/.libs" \
-		"$tree/tests" "$tree/.libs"
+		"$tree/conf" "$tree/man" "$tree/tests" "$tree/.libs"
 	cp "$clang_format" "$tree/.clang-format"
 	printf '#!/bin/sh\ntrue\n' >"$tree/autogen.sh"
 	printf '#pragma once\n#include <stdint.h>\n' >"$tree/daemon/core/base/seq.h"

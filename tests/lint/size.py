@@ -6,7 +6,7 @@ import sys
 ROOT = os.environ.get("TAPSTACK_SRCDIR", ".")
 FUNCTION_MAX = 100
 FILE_MAX = 800
-TOPS = ("include", "daemon", "ctl", "plugins", "tests")
+TOPS = ("include", "daemon", "ctl", "plugins", "conf", "man", "tests")
 
 
 def sources():

@@ -1,0 +1,160 @@
+/* Prints tapstack.yaml(5), from the table of keys. */
+#include "config/config.h"
+#include "config/reader.h"
+#include "roff.h"
+
+#include <string.h>
+
+enum { EVERY_KIND = (1u << CONFIG_SERVICE_KIND_COUNT) - 1 };
+
+/* An instance of every sort of entry; a test has the daemon check it. */
+static const char example[] = "stack:\n"
+                              "  addresses: [192.0.2.2/24]\n"
+                              "plugins:\n"
+                              "  congestion:\n"
+                              "    - cubic\n"
+                              "    - plugin: cubic\n"
+                              "      name: bold\n"
+                              "      params: {c: 1.2, beta: 0.85}\n"
+                              "  logging:\n"
+                              "    - plugin: jsonl\n"
+                              "      params: {path: transitions.jsonl}\n"
+                              "congestion:\n"
+                              "  default: cubic\n"
+                              "services:\n"
+                              "  - {kind: echo, port: 7}\n"
+                              "  - {name: status, kind: http, port: 80}\n"
+                              "  - name: web\n"
+                              "    kind: relay\n"
+                              "    port: 8080\n"
+                              "    target: tcp:127.0.0.1:8000\n"
+                              "    congestion: bold\n"
+                              "    idle_timeout: 10min\n"
+                              "    proxy_protocol: v2";
+
+/* What may stand there, and what stands there when nothing does. */
+static void put_value(FILE *file, const struct config_key *key)
+{
+	char valid[READER_VALID_MAX];
+
+	fputs(".br\nValue: ", file);
+	roff_text(file, reader_valid(key, valid));
+	if (key->initial == NULL) {
+		fputs("; must be given", file);
+	} else if (key->initial[0] != '\0') {
+		fputs("; default ", file);
+		roff_text(file, key->initial);
+	}
+}
+
+static void put_keys(FILE *file)
+{
+	size_t count;
+	const struct config_key *keys = config_keys(&count);
+	char section[64] = "";
+
+	fputs(".SH KEYS\n", file);
+	for (size_t i = 0; i < count; i++) {
+		size_t length = strcspn(keys[i].path, ".");
+
+		if (strncmp(section, keys[i].path, length) != 0 || section[length] != '\0') {
+			snprintf(section, sizeof(section), "%.*s", (int)length, keys[i].path);
+			fputs(".SS ", file);
+			roff_line(file, section);
+		}
+		roff_item(file, keys[i].path, NULL, keys[i].help);
+		put_value(file, &keys[i]);
+		fprintf(file, "; %s\n", keys[i].live ? "live" : "restart");
+	}
+}
+
+static void put_service_options(FILE *file)
+{
+	size_t count;
+	const struct config_key *keys = config_service_keys(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		const char *before = "; only for ";
+
+		roff_item(file, keys[i].path, NULL, keys[i].help);
+		put_value(file, &keys[i]);
+		for (uint32_t kind = 0; keys[i].kinds != EVERY_KIND && kind < CONFIG_SERVICE_KIND_COUNT; kind++) {
+			if ((keys[i].kinds & 1u << kind) == 0)
+				continue;
+			fprintf(file, "%s%s", before, config_service_kind_name(kind));
+			before = ", ";
+		}
+		fputc('\n', file);
+	}
+}
+
+static void put_services(FILE *file)
+{
+	static const char *const kinds[CONFIG_SERVICE_KIND_COUNT] = {
+		[CONFIG_SERVICE_ECHO] = "sends back what it gets (RFC 862)",
+		[CONFIG_SERVICE_DISCARD] = "throws away what it gets (RFC 863)",
+		[CONFIG_SERVICE_CHARGEN] = "sends lines of characters until the peer has enough (RFC 864)",
+		[CONFIG_SERVICE_RELAY] = "joins the connection to a local server, the target",
+		[CONFIG_SERVICE_HTTP] =
+		        "the daemon's status: a page at /, JSON at /connections, metrics for Prometheus at "
+		        "/metrics",
+	};
+
+	fputs(".SH SERVICES\n", file);
+	roff_line(
+	        file,
+	        "services is a list; each entry is a mapping with a kind, a port, and the options below. On reload\n"
+	        "services may come, go and change; connections of a service that is gone go on. The kinds:");
+	for (uint32_t kind = 0; kind < CONFIG_SERVICE_KIND_COUNT; kind++)
+		roff_item(file, config_service_kind_name(kind), NULL, kinds[kind]);
+	fputs(".PP\nThe options:\n", file);
+	put_service_options(file);
+}
+
+static void put_plugins(FILE *file)
+{
+	fputs(".SH PLUGINS\n", file);
+	roff_line(
+	        file,
+	        "plugins.congestion and plugins.logging are lists. An entry is the NAME of a plugin, whose file is\n"
+	        "NAME.so in plugins.directory, or a mapping:");
+	roff_item(file, "plugin", "NAME", "the plugin; must be given");
+	roff_item(
+	        file, "name", "INSTANCE",
+	        "what the rest of the file calls it, unique in its list; default: the plugin's name. One plugin may\n"
+	        "have several instances with different parameters");
+	roff_item(file, "params", "{PARAMETER: VALUE, ...}",
+	          "the plugin says which there are, and tapstackd --check refuses others; tapstackctl plugins lists "
+	          "them");
+}
+
+int main(void)
+{
+	FILE *file = stdout;
+
+	roff_page(file, "tapstack.yaml", "5", "File Formats", "configuration of tapstackd");
+	fputs(".SH SYNOPSIS\n.I " TAPSTACK_CONFIG_FILE "\n.SH DESCRIPTION\n", file);
+	roff_line(
+	        file,
+	        "A file in YAML. Every key may be left out; then its default holds. A key that does not exist is an\n"
+	        "error, and so is a value out of its range. The point in the name of a key stands for a level:\n"
+	        "tcp.msl is msl in the mapping tcp. After --set, keys are written as here.");
+	fputs(".PP\n", file);
+	roff_line(
+	        file,
+	        "Keys marked live take a new value when the configuration is read again, those marked restart when\n"
+	        "the daemon starts again. Values are written so:");
+	roff_item(file, "a size", NULL,
+	          "65536, 64KiB, 16MiB, 1GiB (powers of 1024), 64kB, 16MB, 1GB (powers of 1000)");
+	roff_item(file, "a duration", NULL, "200ms, 30s, 1.5s, 2min, 1h, 1d, 100us, 50ns; a plain number is seconds");
+	roff_item(file, "yes or no", NULL, "also true, false, on, off");
+	put_keys(file);
+	put_services(file);
+	put_plugins(file);
+	fputs(".SH EXAMPLES\nTwo instances of one plugin, a log beside the audit, and three services:\n", file);
+	roff_example(file, example);
+	fputs(".PP\n", file);
+	roff_line(file, "tapstackd --print-config prints a whole file with every default.");
+	fputs(".SH SEE ALSO\n.BR tapstackd (8),\n.BR tapstackctl (1)\n", file);
+	return roff_end(file);
+}
