@@ -12,7 +12,8 @@ tcp_tests = \
 	tests/unit/tcp/test_receive \
 	tests/unit/tcp/test_recovery \
 	tests/unit/tcp/test_state \
-	tests/unit/tcp/test_trouble
+	tests/unit/tcp/test_trouble \
+	tests/unit/tcp/test_windows
 check_PROGRAMS += $(tcp_tests)
 TESTS += $(tcp_tests)
 tests_unit_tcp_test_state_SOURCES = tests/unit/tcp/test_state.c
@@ -41,3 +42,6 @@ tests_unit_tcp_test_limits_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM
 tests_unit_tcp_test_compact_SOURCES = tests/unit/tcp/test_compact.c
 tests_unit_tcp_test_compact_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_compact_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_windows_SOURCES = tests/unit/tcp/test_windows.c
+tests_unit_tcp_test_windows_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_windows_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
