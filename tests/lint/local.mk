@@ -4,6 +4,7 @@ lint_scripts = \
 	tests/lint/manual.py \
 	tests/lint/size.py \
 	tests/lint/purity.sh \
+	tests/lint/readme.py \
 	tests/lint/plugins.sh \
 	tests/lint/format.sh \
 	tests/lint/shell.sh \
