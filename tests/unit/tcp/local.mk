@@ -11,6 +11,9 @@ tcp_tests = \
 	tests/unit/tcp/test_limits \
 	tests/unit/tcp/test_receive \
 	tests/unit/tcp/test_recovery \
+	tests/unit/tcp/test_rtt \
+	tests/unit/tcp/test_secrets \
+	tests/unit/tcp/test_sent \
 	tests/unit/tcp/test_state \
 	tests/unit/tcp/test_trouble \
 	tests/unit/tcp/test_windows
@@ -45,3 +48,9 @@ tests_unit_tcp_test_compact_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIU
 tests_unit_tcp_test_windows_SOURCES = tests/unit/tcp/test_windows.c
 tests_unit_tcp_test_windows_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_windows_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_rtt_SOURCES = tests/unit/tcp/test_rtt.c
+tests_unit_tcp_test_rtt_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_secrets_SOURCES = tests/unit/tcp/test_secrets.c
+tests_unit_tcp_test_secrets_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_sent_SOURCES = tests/unit/tcp/test_sent.c
+tests_unit_tcp_test_sent_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
