@@ -13,6 +13,7 @@ tcp_tests = \
 	tests/unit/tcp/test_recovery \
 	tests/unit/tcp/test_rtt \
 	tests/unit/tcp/test_secrets \
+	tests/unit/tcp/test_segments \
 	tests/unit/tcp/test_sent \
 	tests/unit/tcp/test_state \
 	tests/unit/tcp/test_trouble \
@@ -54,3 +55,6 @@ tests_unit_tcp_test_secrets_SOURCES = tests/unit/tcp/test_secrets.c
 tests_unit_tcp_test_secrets_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
 tests_unit_tcp_test_sent_SOURCES = tests/unit/tcp/test_sent.c
 tests_unit_tcp_test_sent_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_segments_SOURCES = tests/unit/tcp/test_segments.c
+tests_unit_tcp_test_segments_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_segments_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
