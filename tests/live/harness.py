@@ -199,6 +199,8 @@ class Daemon:
             return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
 
     def open_descriptors(self):
+        # This is logged after the socket has been closed that systemd was told over.
+        self.wait_log(" is ready on ")
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
 
