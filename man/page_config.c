@@ -96,8 +96,7 @@ static void put_services(FILE *file)
 		[CONFIG_SERVICE_CHARGEN] = "sends lines of characters until the peer has enough (RFC 864)",
 		[CONFIG_SERVICE_RELAY] = "joins the connection to a local server, the target",
 		[CONFIG_SERVICE_HTTP] =
-		        "the daemon's status: a page at /, JSON at /connections, metrics for Prometheus at "
-		        "/metrics",
+		        "the daemon's status: a page at /, JSON at /connections, OpenMetrics at /metrics",
 	};
 
 	fputs(".SH SERVICES\n", file);

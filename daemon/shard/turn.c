@@ -73,9 +73,10 @@ static void on_timer(evutil_socket_t fd, short events, void *context)
 
 static void on_jobs(evutil_socket_t fd, short events, void *context)
 {
+	/* Only there to end the sleep: the turn runs them, after the frames that came before. */
 	(void)fd;
 	(void)events;
-	shard_run_jobs(context);
+	(void)context;
 }
 
 static void on_frames(evutil_socket_t fd, short events, void *context)
@@ -339,10 +340,14 @@ static void turn(struct shard *shard)
 		link_flush(link, shard->index);
 	if (shard->retry_at.ns != INSTANT_NEVER.ns && instant_reached(shard->retry_at, shard_now()))
 		link_retry(shard);
+	/* A job may stop a service or the whole stack: what peers had sent before it was asked for is heard first. */
+	if (shard->link_read && !mailbox_is_empty(&shard->jobs))
+		shard->readable = true;
 	if (shard->readable)
 		take_frames(shard);
 	if (shard->set->count > 1)
 		take_forwarded(shard);
+	shard_run_jobs(shard);
 	/* Callbacks of services, or timers, and no frames that took them along. */
 	if (shard->begun)
 		finish(shard);

@@ -170,6 +170,7 @@ def test_server_is_killed_in_mid_transfer(env):
     def stop_reading(listener):
         with listener.accept()[0] as sock:
             sock.recv(1)
+            sock.sendall(b"!")
             signal.pause()
 
     def echo(listener):
@@ -184,6 +185,8 @@ def test_server_is_killed_in_mid_transfer(env):
             with connect(80, 30) as sock:
                 sender = Thread(send_bulk, sock, 1 << 50)
                 port = under_way(daemon, 80)
+                # Killed before it has accepted, it would leave the connection to the listener's queue.
+                equal(read_exactly(sock, 1), b"!", "the server is there")
                 child.kill()
                 try:
                     sender.result(30)
