@@ -48,6 +48,7 @@ struct daemon {
 	struct shards *shards;
 	struct status *status; /* NULL: no service of kind http so far */
 	struct control *control;
+	bool actions_lost; /* the last one could not be recorded, and that has been logged */
 
 	struct running_services services;
 	const char **names; /* of services, by tag; a tag is never used twice */

@@ -1,6 +1,8 @@
 #include "main.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct config *current_config(void *context)
 {
@@ -88,14 +90,21 @@ static void stop(void *context)
 static void record_action(void *context, const struct control_action *action)
 {
 	struct daemon *daemon = context;
+	int r;
 
-	log_write(LOG_NOTICE, "uid %u, process %d: %s %s: %s", (unsigned)action->uid, (int)action->pid,
-	          action->method, action->arguments, action->result);
-	audit_action(daemon->audit, &(struct audit_action){ .uid = action->uid,
-	                                                    .pid = action->pid,
-	                                                    .method = action->method,
-	                                                    .arguments = action->arguments,
-	                                                    .result = action->result });
+	log_write(LOG_NOTICE, "uid %u, process %d: %s%s%s: %s", (unsigned)action->uid, (int)action->pid,
+	          action->method, action->arguments ? " " : "", action->arguments ? action->arguments : "",
+	          action->result);
+	r = audit_action(daemon->audit, &(struct audit_action){ .uid = action->uid,
+	                                                        .pid = action->pid,
+	                                                        .method = action->method,
+	                                                        .arguments = action->arguments,
+	                                                        .result = action->result });
+	/* Once, not for each, for as long as it lasts. */
+	if (r < 0 && !daemon->actions_lost)
+		log_write(LOG_ERR, "actions are not being recorded in the audit database: %s",
+		          r == -ENOBUFS ? "too many wait for it to be written" : strerror(-r));
+	daemon->actions_lost = r < 0;
 }
 
 struct control_hooks control_hooks_of(struct daemon *daemon)

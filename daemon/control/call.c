@@ -65,23 +65,39 @@ static const char *short_name(const char *name)
 	return dot ? dot + 1 : name;
 }
 
+/* Text as long as a record may have it: cut, but not within a character of UTF-8. */
+static void cut(char *text)
+{
+	size_t length = CONTROL_ARGUMENTS_MAX;
+
+	if (strnlen(text, length + 1) <= length)
+		return;
+	while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+		length--;
+	text[length] = '\0';
+}
+
+/* What a refused caller has sent is not kept: it can be anything, and as long as a message. */
 static void record(const struct call *call, const char *result)
 {
 	struct server *server = call->server;
 	struct timespec now;
-	char *arguments;
+	char *arguments = NULL;
 
 	if (server->closed || !server->options.action || !call->method || !call->method->changes)
 		return;
 	clock_gettime(CLOCK_REALTIME, &now);
-	arguments = json_dumps(call->message.parameters, JSON_COMPACT);
+	if (call->checked)
+		arguments = json_dumps(call->message.parameters, JSON_COMPACT);
+	if (arguments)
+		cut(arguments);
 	server->options.action(server->options.context,
 	                       &(struct control_action){
 	                               .realtime_ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec,
 	                               .uid = call->peer.uid,
 	                               .pid = call->peer.pid,
 	                               .method = call->method->name,
-	                               .arguments = arguments ? arguments : "{}",
+	                               .arguments = arguments,
 	                               .result = result,
 	                       });
 	free(arguments);
@@ -94,6 +110,8 @@ static void end(struct call *call)
 	if (call->client) {
 		call->client->call = NULL;
 		client_go_on(call->client);
+	} else {
+		server->abandoned--;
 	}
 	message_done(&call->message);
 	free(call);
@@ -148,6 +166,7 @@ void call_fail_memory(struct call *call)
 void call_abandon(struct call *call)
 {
 	call->client = NULL;
+	call->server->abandoned++;
 	if (call->abandoned)
 		call->abandoned(call);
 }
@@ -299,6 +318,7 @@ static void run(struct call *call)
 		call_fail_parameter(call, wrong, reason);
 		return;
 	}
+	call->checked = true;
 	method->run(call);
 }
 

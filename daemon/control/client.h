@@ -22,8 +22,9 @@ struct server {
 	struct event *accepting, *accept_again;
 	struct client *clients;
 	size_t client_count;
-	size_t calls; /* not ended yet; they keep this struct alive */
-	bool closed;  /* server_free has been called */
+	size_t calls;     /* not ended yet; they keep this struct alive */
+	size_t abandoned; /* of them, those whose client has gone */
+	bool closed;      /* server_free has been called */
 };
 
 /* call.c */

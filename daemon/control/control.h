@@ -51,13 +51,15 @@ struct control_peer {
 	gid_t groups[CONTROL_GROUPS_MAX]; /* supplementary */
 };
 
+#define CONTROL_ARGUMENTS_MAX 1024
+
 /* One call that was meant to change something, done or refused. */
 struct control_action {
 	int64_t realtime_ns;
 	uid_t uid;
 	pid_t pid;
 	const char *method;    /* "Close" */
-	const char *arguments; /* JSON object, as text */
+	const char *arguments; /* JSON object, as text, cut after CONTROL_ARGUMENTS_MAX bytes; NULL: not kept */
 	const char *result;    /* "ok", or the name of the error: "PermissionDenied" */
 };
 

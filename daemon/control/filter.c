@@ -348,11 +348,11 @@ static int parse_condition(struct filter *filter, const json_t *object, size_t *
 		return -EINVAL;
 	}
 	r = parse_operator(operator_text, condition->field, &condition->op, reason, reason_size);
-	if (r == 0)
-		r = parse_values(filter, condition, values, used, reason, reason_size);
-	if (r == 0)
-		filter->condition_count++;
-	return r;
+	if (r < 0)
+		return r;
+	/* Counted before its values are there: those that were read before one that is wrong are freed with it. */
+	filter->condition_count++;
+	return parse_values(filter, condition, values, used, reason, reason_size);
 }
 
 static int copy_names(struct filter *filter, const struct render_names *names)

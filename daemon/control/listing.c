@@ -122,26 +122,34 @@ static void on_abandoned(struct call *call)
 	survey_cancel(listing->survey);
 }
 
-/* NULL when all are names of fields; else the first that is none. */
-static const char *unknown_field(const json_t *fields)
+/* Checks that all are names of fields, and each is there once: choosing them is work for every connection. Returns 0
+ * or -EINVAL with the reason. */
+static int check_fields(const json_t *fields, char *reason, size_t reason_size)
 {
 	static const char *const known[] = {
 #define FIELD_NAME(name, kind, unit, help) #name,
 		TAPSTACK_CONNECTION_FIELDS(FIELD_NAME)
 #undef FIELD_NAME
 	};
+	enum { KNOWN = sizeof(known) / sizeof(known[0]) };
+	bool chosen[KNOWN] = { false };
 	size_t i, k;
 	json_t *name;
 
 	json_array_foreach(fields, i, name)
 	{
-		for (k = 0; k < sizeof(known) / sizeof(known[0]); k++)
+		for (k = 0; k < KNOWN; k++)
 			if (strcmp(known[k], json_string_value(name)) == 0)
 				break;
-		if (k == sizeof(known) / sizeof(known[0]))
-			return json_string_value(name);
+		if (k == KNOWN || chosen[k]) {
+			snprintf(reason, reason_size,
+			         k == KNOWN ? "there is no field %.40s" : "field %.40s is twice in it",
+			         json_string_value(name));
+			return -EINVAL;
+		}
+		chosen[k] = true;
 	}
-	return NULL;
+	return 0;
 }
 
 /* Checks what the parameter table can't; ends the call and returns false when something is wrong. */
@@ -149,14 +157,11 @@ static bool prepare(struct listing *listing, struct call *call, size_t *ret_max)
 {
 	const struct control_hooks *hooks = &call_control(call)->options.hooks;
 	const json_t *limit = call_parameter(call, "limit");
-	const char *unknown;
 	char reason[512];
 	int r;
 
 	listing->fields = call_parameter(call, "fields");
-	unknown = unknown_field(listing->fields);
-	if (unknown) {
-		snprintf(reason, sizeof(reason), "there is no field %.40s", unknown);
+	if (check_fields(listing->fields, reason, sizeof(reason)) < 0) {
 		call_fail_parameter(call, "fields", reason);
 		return false;
 	}

@@ -223,7 +223,9 @@ static void admit(struct server *server, int fd)
 		return;
 	}
 	places = role == CONTROL_ADMIN ? SERVER_CLIENTS_MAX : SERVER_CLIENTS_MAX - SERVER_CLIENTS_RESERVED;
-	if (server->client_count >= places) {
+	/* A call whose client has gone keeps the client's place until it has ended. Else those who call and go at
+	 * once could have any number of calls under way. */
+	if (server->client_count + server->abandoned >= places) {
 		refuse_client(fd, TAPSTACK_CONTROL_INTERFACE ".TooManyClients",
 		              json_pack("{s:I}", "limit", (json_int_t)places));
 		return;

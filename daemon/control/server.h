@@ -14,7 +14,7 @@
 
 #define SERVER_OUTPUT_HIGH (256u << 10)
 #define SERVER_OUTPUT_LOW (64u << 10)
-#define SERVER_CLIENTS_MAX 64
+#define SERVER_CLIENTS_MAX 64     /* with the calls whose clients have gone */
 #define SERVER_CLIENTS_RESERVED 4 /* of them, kept for administrators */
 
 struct server;
@@ -48,6 +48,7 @@ struct call {
 	const struct method *method;
 	struct control_peer peer;
 	enum control_role role;
+	bool checked; /* the caller may do this, and the parameters are as the method has them */
 	/* The method's own: its state; what to do when the client is gone (it must still end the call); and when
 	 * output that was paused may go on. */
 	void *state;

@@ -107,8 +107,11 @@ static int parse_boolean(const char *text, uint64_t *ret)
 
 static int parse_text(const char *text, char **ret)
 {
-	char *copy = strdup(text);
+	char *copy;
 
+	if (strnlen(text, VALUE_TEXT_MAX + 1) > VALUE_TEXT_MAX)
+		return -EINVAL;
+	copy = strdup(text);
 	if (!copy)
 		return -ENOMEM;
 	*ret = copy;
@@ -127,6 +130,7 @@ int value_parse(const char *text, unsigned kind, struct value *ret_value, char *
 {
 	const char *valid = "has a kind that can't be compared";
 	struct value value = { 0 };
+	char too_long[64];
 	int r = -EINVAL;
 
 	switch ((enum tapstack_field_kind)kind) {
@@ -153,6 +157,8 @@ int value_parse(const char *text, unsigned kind, struct value *ret_value, char *
 	case TAPSTACK_FIELD_TEXT:
 	case TAPSTACK_FIELD_LIST:
 		r = parse_text(text, &value.text);
+		snprintf(too_long, sizeof(too_long), "must be a pattern of at most %d bytes", VALUE_TEXT_MAX);
+		valid = too_long;
 		break;
 	}
 	if (r == 0)

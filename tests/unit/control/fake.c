@@ -359,7 +359,8 @@ static void hook_action(void *context, const struct control_action *action)
 
 	if (shards->action_count < FAKE_ACTIONS_MAX)
 		snprintf(shards->action[shards->action_count++], sizeof(shards->action[0]), "%u %s %s %s",
-		         (unsigned)action->uid, action->method, action->arguments, action->result);
+		         (unsigned)action->uid, action->method, action->arguments ? action->arguments : "-",
+		         action->result);
 }
 
 struct control_hooks fake_hooks(struct shards *shards)

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "control/filter.h"
+#include "control/value.h"
 #include "tapstack/control.h"
 
 #include <errno.h>
@@ -227,6 +228,30 @@ static void refused(void **state)
 	}
 }
 
+/* A long pattern is refused; and what was read before it is not left behind (a sanitizer sees it). */
+static void long_text(void **state)
+{
+	static const char *const fields[] = { "service", "opts" };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(fields) / sizeof(fields[0]); i++) {
+		char text[VALUE_TEXT_MAX + 2] = "", reason[512] = "";
+		bool fine = i % 2 == 0;
+		struct filter *filter;
+		json_t *conditions;
+
+		memset(text, '*', fine ? VALUE_TEXT_MAX : VALUE_TEXT_MAX + 1);
+		conditions = json_pack("[{s:s, s:s, s:[s, s]}]", "field", fields[i / 2], "operator", "=", "values",
+		                       "web", text);
+		assert_int_equal(filter_new(conditions, &names, &filter, reason, sizeof(reason)), fine ? 0 : -EINVAL);
+		if (fine)
+			filter_free(filter);
+		else
+			assert_non_null(strstr(reason, "at most 128 bytes"));
+		json_decref(conditions);
+	}
+}
+
 static void too_much(void **state)
 {
 	json_t *many = json_array(), *values = json_array();
@@ -298,8 +323,9 @@ static void every_state(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(matches),  cmocka_unit_test(all_must_hold), cmocka_unit_test(refused),
-		cmocka_unit_test(too_much), cmocka_unit_test(every_field),   cmocka_unit_test(every_state),
+		cmocka_unit_test(matches),     cmocka_unit_test(all_must_hold), cmocka_unit_test(refused),
+		cmocka_unit_test(long_text),   cmocka_unit_test(too_much),      cmocka_unit_test(every_field),
+		cmocka_unit_test(every_state),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -142,6 +142,17 @@ static void actions(void **state)
 	talk_say(&talk, fd, CALL_WITH("Close", "{\"id\":3}"));
 	close(fd);
 	TALK_UNTIL(&talk, talk.shards.action_count == 8);
+	/* What is refused is recorded without what was sent. */
+	fd = talk_dial(&talk);
+	talk_say(&talk, fd, CALL_WITH("Close", "{\"id\":\"x\"}"));
+	assert_string_equal(talk_hear_error(&talk, fd), "org.varlink.service.InvalidParameter");
+	close(fd);
+	*talk_peer() = (struct control_peer){ .uid = 7, .gid = 70 };
+	fd = talk_dial(&talk);
+	talk_say(&talk, fd, CALL_WITH("Close", "{\"id\":3}"));
+	assert_string_equal(talk_hear_error(&talk, fd), "org.varlink.service.PermissionDenied");
+	close(fd);
+	assert_int_equal(talk.shards.action_count, 10);
 	assert_string_equal(talk.shards.action[0], "0 Close {\"id\":4,\"abort\":true} ok");
 	assert_string_equal(talk.shards.action[1], "0 Close {\"id\":5} ok");
 	assert_string_equal(talk.shards.action[2], "0 Close {\"id\":6} NoSuchConnection");
@@ -150,6 +161,8 @@ static void actions(void **state)
 	assert_string_equal(talk.shards.action[5], "0 Reload {} ok");
 	assert_string_equal(talk.shards.action[6], "0 Reload {} InvalidConfiguration");
 	assert_string_equal(talk.shards.action[7], "0 Close {\"id\":3} ok");
+	assert_string_equal(talk.shards.action[8], "0 Close - InvalidParameter");
+	assert_string_equal(talk.shards.action[9], "7 Close - PermissionDenied");
 	talk_close(&talk);
 }
 
@@ -290,6 +303,9 @@ static void listings(void **state)
 	talk_expect(&talk, fd, CALL_WITH("Connections", "{\"fields\":[\"nothing\"]}"),
 	            "{'error':'org.varlink.service.InvalidParameter','parameters':{'parameter':'fields',"
 	            "'reason':'there is no field nothing'}}");
+	talk_expect(&talk, fd, CALL_WITH("Connections", "{\"fields\":[\"id\",\"state\",\"id\"]}"),
+	            "{'error':'org.varlink.service.InvalidParameter','parameters':{'parameter':'fields',"
+	            "'reason':'field id is twice in it'}}");
 	talk_expect(&talk, fd, CALL_WITH("Connections", "{\"limit\":0}"),
 	            "{'error':'org.varlink.service.InvalidParameter','parameters':{'parameter':'limit',"
 	            "'reason':'must be at least 1'}}");

@@ -81,14 +81,33 @@ static void run_flood(struct call *call)
 	run_flood_on(call);
 }
 
+/* Calls that end when the test says so, whether or not somebody waits for the answer. */
+struct held {
+	unsigned count;
+	struct call *call[SERVER_CLIENTS_MAX];
+};
+static struct held *held_state(void)
+{
+	static struct held state;
+
+	return &state;
+}
+
+static void run_hold(struct call *call)
+{
+	assert_in_range(held_state()->count, 0, SERVER_CLIENTS_MAX - 1);
+	held_state()->call[held_state()->count++] = call;
+}
+
 static const struct parameter text_parameter[] = { { "text", PARAMETER_STRING, false, "any" }, { 0 } };
 static const struct parameter none[] = { { 0 } };
 static const struct method methods[] = {
 	{ "Echo", CONTROL_OBSERVE, false, text_parameter, text_parameter, run_echo, "h" },
 	{ "Late", CONTROL_OBSERVE, false, text_parameter, text_parameter, run_late, "h" },
 	{ "Flood", CONTROL_OBSERVE, false, none, text_parameter, run_flood, "h" },
+	{ "Hold", CONTROL_OBSERVE, false, none, none, run_hold, "h" },
 };
-static const struct interface interface = { "org.example.test", "interface org.example.test\n", methods, 3 };
+static const struct interface interface = { "org.example.test", "interface org.example.test\n", methods, 4 };
 
 #define ECHO(text) "{\"method\":\"org.example.test.Echo\",\"parameters\":{\"text\":\"" text "\"}}"
 #define LATE(text) "{\"method\":\"org.example.test.Late\",\"parameters\":{\"text\":\"" text "\"}}"
@@ -443,6 +462,41 @@ static void gone_before_the_answer(void **state)
 	talk_close(&talk);
 }
 
+/* Callers that go without waiting leave their calls under way, and these keep their places. */
+static void called_and_gone(void **state)
+{
+	/* One that goes without having read its answer is gone for good; it could be half a close else. */
+	static const char calls[] = ECHO("unread") "\0{\"method\":\"org.example.test.Hold\"}";
+	enum { PLACES = SERVER_CLIENTS_MAX };
+	struct talk talk;
+	int fd[PLACES];
+
+	(void)state;
+	talk_open_server(&talk, &interface, 30000);
+	*held_state() = (struct held){ 0 };
+	for (int i = 0; i < PLACES; i++) {
+		fd[i] = talk_dial(&talk);
+		assert_true(talk_send(&talk, fd[i], calls, sizeof(calls)));
+	}
+	TALK_UNTIL(&talk, held_state()->count == PLACES);
+	for (int i = 0; i < PLACES; i++)
+		close(fd[i]);
+	TALK_UNTIL(&talk, server_clients(talk.server) == 0);
+	fd[0] = talk_dial(&talk);
+	assert_string_equal(talk_hear_error(&talk, fd[0]), "org.tapstack.control.TooManyClients");
+	assert_string_equal(talk_hear_error(&talk, fd[0]), "closed");
+	close(fd[0]);
+
+	/* A place is free when one of the calls has ended. */
+	call_reply(held_state()->call[0], NULL);
+	fd[0] = talk_dial(&talk);
+	talk_expect(&talk, fd[0], ECHO("new"), ECHOED("new"));
+	for (unsigned i = 1; i < PLACES; i++)
+		call_reply(held_state()->call[i], NULL);
+	close(fd[0]);
+	talk_close(&talk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -458,6 +512,7 @@ int main(void)
 		cmocka_unit_test(never_reads_answers),
 		cmocka_unit_test(much_behind_a_late_call),
 		cmocka_unit_test(gone_before_the_answer),
+		cmocka_unit_test(called_and_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
