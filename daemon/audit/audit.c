@@ -49,59 +49,117 @@ void audit_report(struct audit *audit, int priority, const char *format, ...)
 
 /* ---- the database file --------------------------------------------------------------------------------------- */
 
-static const char *const database_parts[] = { "", "-wal", "-shm" };
+static const char *const database_parts[AUDIT_DATABASE_PARTS] = { "", "-wal", "-shm" };
 
-int audit_set_database_aside(struct audit *audit)
+/* "NAME-wal" of part 1 and so on, or "NAME.damaged-TIME-wal" with a mark "damaged". To be freed; NULL: no memory. */
+static char *part_name(const struct audit *audit, int part, const char *mark, int64_t now)
 {
-	size_t size = strlen(audit->database) + 64;
-	char *from = malloc(size), *to = malloc(size);
-	char when[40] = "";
-	int64_t now = realtime_ns();
 	time_t seconds = now / 1000000000;
+	char when[40] = "", *name;
 	struct tm tm;
-	int r = 0;
+	int r;
 
 	gmtime_r(&seconds, &tm);
 	strftime(when, sizeof(when), "%Y%m%dT%H%M%S", &tm);
-	for (int i = 0; i < 3 && r == 0; i++) {
-		if (from == NULL || to == NULL) {
-			r = -ENOMEM;
-			break;
-		}
-		snprintf(from, size, "%s%s", audit->database, database_parts[i]);
-		snprintf(to, size, "%s.damaged-%s.%06dZ%s", audit->database, when, (int)(now % 1000000000 / 1000),
-		         database_parts[i]);
-		if (rename(from, to) < 0 && errno != ENOENT)
-			r = -errno;
-		else if (i == 0)
-			audit_report(audit, LOG_ERR,
-			             "audit: the database is damaged; it was moved to %s and a new one is begun", to);
-	}
+	if (mark == NULL)
+		r = asprintf(&name, "%s%s", audit->database, database_parts[part]);
+	else
+		r = asprintf(&name, "%s.%s-%s.%06dZ%s", audit->database, mark, when, (int)(now % 1000000000 / 1000),
+		             database_parts[part]);
+	return r < 0 ? NULL : name;
+}
+
+static int rename_part(const struct audit *audit, int part, const char *mark, int64_t now)
+{
+	char *from = part_name(audit, part, NULL, now), *to = part_name(audit, part, mark, now);
+	int r = from == NULL || to == NULL ? -ENOMEM : 0;
+
+	if (r == 0 && rename(from, to) < 0 && errno != ENOENT)
+		r = -errno;
 	free(from);
 	free(to);
 	return r;
 }
 
-void audit_remove_wal(struct audit *audit)
+int audit_set_database_aside(struct audit *audit)
 {
-	size_t size = strlen(audit->database) + 8;
-	char *name = malloc(size);
+	int64_t now = realtime_ns();
+	char *to = part_name(audit, 0, "damaged", now);
+	int r = to == NULL ? -ENOMEM : 0;
+
+	for (int part = 0; part < AUDIT_DATABASE_PARTS && r == 0; part++) {
+		r = rename_part(audit, part, "damaged", now);
+		if (r == 0 && part == 0)
+			audit_report(audit, LOG_ERR,
+			             "audit: the database is damaged; it was moved to %s and a new one is begun", to);
+	}
+	free(to);
+	return r;
+}
+
+static struct file_identity identify(const char *path)
+{
 	struct stat st;
 
-	if (name == NULL || stat(audit->database, &st) == 0) {
+	if (path == NULL || stat(path, &st) < 0)
+		return (struct file_identity){ 0 };
+	return (struct file_identity){ .device = st.st_dev, .inode = st.st_ino };
+}
+
+static bool same_file(const struct file_identity *a, const struct file_identity *b)
+{
+	return a->inode != 0 && a->inode == b->inode && a->device == b->device;
+}
+
+bool audit_database_in_place(const struct audit *audit)
+{
+	struct stat st;
+
+	if (stat(audit->database, &st) < 0)
+		return errno != ENOENT;
+	return same_file(&audit->database_part[0],
+	                 &(struct file_identity){ .device = st.st_dev, .inode = st.st_ino });
+}
+
+/* Whoever has put a whole database in the place may have brought its WAL along: that one is not ours to touch. */
+static bool part_is_ours(const struct audit *audit, int part, const char *name)
+{
+	struct file_identity there = identify(name);
+
+	return same_file(&audit->database_part[part], &there);
+}
+
+void audit_remove_wal(struct audit *audit)
+{
+	for (int part = 1; part < AUDIT_DATABASE_PARTS; part++) {
+		char *name = part_name(audit, part, NULL, 0);
+
+		if (part_is_ours(audit, part, name))
+			unlink(name);
 		free(name);
-		return;
 	}
-	for (int i = 1; i < 3; i++) {
-		snprintf(name, size, "%s%s", audit->database, database_parts[i]);
-		unlink(name);
+}
+
+void audit_set_wal_aside(struct audit *audit)
+{
+	int64_t now = realtime_ns();
+
+	for (int part = 1; part < AUDIT_DATABASE_PARTS; part++) {
+		char *name = part_name(audit, part, NULL, 0), *to = part_name(audit, part, "left", now);
+
+		if (part_is_ours(audit, part, name) && rename_part(audit, part, "left", now) == 0 && part == 1)
+			audit_report(audit, LOG_ERR,
+			             "audit: %s was taken away while it was in use; its last rows are in %s, which "
+			             "belongs "
+			             "beside it as its -wal",
+			             audit->database, to != NULL ? to : name);
+		free(name);
+		free(to);
 	}
-	free(name);
 }
 
 int audit_open_store(struct audit *audit, int busy_ms, char *error, size_t error_size)
 {
-	struct stat st;
 	int r = store_open(audit->database, busy_ms, &audit->store, error, error_size);
 
 	if (r == -EBADMSG) {
@@ -109,12 +167,17 @@ int audit_open_store(struct audit *audit, int busy_ms, char *error, size_t error
 		if (r == 0)
 			r = store_open(audit->database, busy_ms, &audit->store, error, error_size);
 	}
-	if (r == 0 && stat(audit->database, &st) == 0) {
-		audit->database_dev = st.st_dev;
-		audit->database_ino = st.st_ino;
-		audit->database_looked_ns = audit_monotonic_ns();
+	if (r < 0)
+		return r;
+	for (int part = 0; part < AUDIT_DATABASE_PARTS; part++) {
+		char *name = part_name(audit, part, NULL, 0);
+
+		audit->database_part[part] = identify(name);
+		free(name);
 	}
-	return r;
+	audit->database_looked_ns = audit_monotonic_ns();
+	audit->database_leaving = false;
+	return 0;
 }
 
 static int store_names(struct audit *audit, const char *kind, const struct names *names)

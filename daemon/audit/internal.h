@@ -9,6 +9,15 @@
 
 #define AUDIT_BUSY_MS 100 /* the recorder's patience with another writer, per attempt */
 
+/* The database, its WAL and the WAL's index. */
+#define AUDIT_DATABASE_PARTS 3
+
+/* Which file it is, whatever its name. */
+struct file_identity {
+	dev_t device;
+	ino_t inode;
+};
+
 /* A row that another thread asked for. */
 struct queued {
 	struct queued *next;
@@ -37,12 +46,12 @@ struct audit {
 	/* The opener's, from audit_start on the recorder's. */
 	struct store *store; /* NULL: the database could not be opened again, to be tried */
 	struct run run;
-	dev_t database_dev;
-	ino_t database_ino;
-	int64_t database_looked_ns;            /* when it was last seen to be in its place; monotonic */
-	const struct journal_record **records; /* of the batch at hand */
-	uint64_t highest_connection;           /* id seen in a record */
-	uint64_t *taken;                       /* by ring: records looked at for the batch */
+	struct file_identity database_part[AUDIT_DATABASE_PARTS]; /* as opened; inode 0: there was none */
+	int64_t database_looked_ns;                               /* when its place was last looked at; monotonic */
+	bool database_leaving;                                    /* it is not in its place, and has readers still */
+	const struct journal_record **records;                    /* of the batch at hand */
+	uint64_t highest_connection;                              /* id seen in a record */
+	uint64_t *taken;                                          /* by ring: records looked at for the batch */
 
 	pthread_t thread;
 	bool started, stopped, locks_made;
@@ -68,10 +77,14 @@ void audit_report(struct audit *audit, int priority, const char *format, ...) __
 
 /* Opens the store of audit->database. A damaged database is moved aside, with a report, and a new one begun. */
 int audit_open_store(struct audit *audit, int busy_ms, char *error, size_t error_size);
+/* Is the database that was opened still the one of this name? */
+bool audit_database_in_place(const struct audit *audit);
 /* Renames the database, with its WAL, to NAME.damaged-TIME. The store must be closed. */
 int audit_set_database_aside(struct audit *audit);
-/* Removes the WAL that a database, now gone from its place, has left behind. */
+/* The database that was opened is gone from its place, and its WAL was left behind: removes it (it must be empty), or
+ * renames it to NAME.left-TIME-wal. A WAL that is another database's is left alone. */
 void audit_remove_wal(struct audit *audit);
+void audit_set_wal_aside(struct audit *audit);
 /* Within a transaction: the row of this run and its names. */
 int audit_store_run(struct audit *audit);
 

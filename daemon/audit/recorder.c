@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 
@@ -241,30 +240,46 @@ static int open_again(struct audit *audit)
 		set_unhealthy(audit, store_error(audit->store));
 		store_close(audit->store, true);
 		audit->store = NULL;
+		if (r == -EBADMSG)
+			audit_set_database_aside(audit); /* the next attempt begins a new one */
 	}
 	return r;
+}
+
+/* The database was taken from its place: makes it whole without its WAL, then lets go of it. A WAL that is not empty
+ * must not stay behind, it would be taken for that of the next database of this name. While readers are in the way
+ * the old file is written on. */
+static int leave_database(struct audit *audit)
+{
+	int r = store_checkpoint(audit->store);
+
+	if (r < 0) {
+		if (!audit->database_leaving)
+			audit_report(audit, LOG_WARNING,
+			             "audit: %s was taken away while it was in use; it is written on until it can be "
+			             "left whole: %s",
+			             audit->database, store_error(audit->store));
+		audit->database_leaving = true;
+		return r;
+	}
+	store_close(audit->store, true);
+	audit->store = NULL;
+	audit_remove_wal(audit);
+	return 0;
 }
 
 /* Has somebody moved the database away, or put another in its place? */
 static void look_after_database(struct audit *audit)
 {
 	int64_t now = audit_monotonic_ns();
-	struct stat st;
 
 	if (audit->store == NULL || now - audit->database_looked_ns < LOOK_NS)
 		return;
 	audit->database_looked_ns = now;
-	if (stat(audit->database, &st) == 0) {
-		if (st.st_dev == audit->database_dev && st.st_ino == audit->database_ino)
-			return;
-	} else if (errno != ENOENT) {
-		return;
-	}
-	audit_report(audit, LOG_ERR, "audit: %s was taken away; a new database is begun", audit->database);
-	store_checkpoint(audit->store); /* so that the one that was taken is whole without its WAL */
-	store_close(audit->store, true);
-	audit->store = NULL;
-	audit_remove_wal(audit);
+	if (audit_database_in_place(audit))
+		audit->database_leaving = false;
+	else if (leave_database(audit) == 0)
+		audit_report(audit, LOG_ERR, "audit: %s was taken away; a new database is begun", audit->database);
 }
 
 /* 0, or -errno when it has to be tried again later. */
@@ -275,7 +290,10 @@ static int handle_failure(struct audit *audit, int r)
 		return r;
 	store_close(audit->store, true);
 	audit->store = NULL;
-	return audit_set_database_aside(audit);
+	if (audit_database_in_place(audit))
+		return audit_set_database_aside(audit);
+	audit_set_wal_aside(audit);
+	return 0;
 }
 
 /* ---- the loop ------------------------------------------------------------------------------------------------ */
@@ -388,6 +406,26 @@ static int end_run(struct audit *audit)
 	return 0;
 }
 
+/* Closes the database. One that was taken away is given until the deadline to get rid of its readers. */
+static void close_database(struct audit *audit, bool fast, int64_t deadline_ns)
+{
+	if (audit->store == NULL)
+		return;
+	while (!audit_database_in_place(audit)) {
+		if (leave_database(audit) == 0)
+			return;
+		if (audit_monotonic_ns() >= deadline_ns) {
+			store_close(audit->store, true);
+			audit->store = NULL;
+			audit_set_wal_aside(audit);
+			return;
+		}
+		nanosleep(&(struct timespec){ .tv_nsec = POLL_NS }, NULL);
+	}
+	store_close(audit->store, fast);
+	audit->store = NULL;
+}
+
 int audit_recorder_finish(struct audit *audit, int64_t deadline_ns)
 {
 	bool idle = false, more;
@@ -412,7 +450,6 @@ int audit_recorder_finish(struct audit *audit, int64_t deadline_ns)
 		audit_report(audit, LOG_ERR, "audit: stopped before everything was stored; the next start stores it");
 		r = -ETIMEDOUT;
 	}
-	store_close(audit->store, r < 0);
-	audit->store = NULL;
+	close_database(audit, r < 0, deadline_ns);
 	return r;
 }

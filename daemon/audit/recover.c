@@ -75,8 +75,21 @@ static int store_some(struct recovery *recovery, struct ring_file *file, const s
 	return 0;
 }
 
-/* Where to go on in this ring. The database knows; a new database doesn't, but the ring knows what the old one had.
- */
+/* Where to go on in the ring of a run that the database doesn't know. A power cut has taken back the commit that
+ * began the run, and all later ones: then also what lies before the tail is wanted, as far as the ring still has it.
+ * Or the database is another than the run had: what is stored twice then, in two files, is better than what is in
+ * none. But a run that was stopped in order has left a database that is whole and synced; nothing of it is wanted in
+ * another. */
+static uint64_t position_unknown(const struct ring_file *file, uint64_t head)
+{
+	uint64_t tail = atomic_load(&file->ring->tail), first = file->header->first_record;
+
+	if (first == 0 || first > tail || (atomic_load(&file->header->stopped) != 0 && tail == head))
+		return tail;
+	return head > first && head - first > file->ring->capacity ? head - file->ring->capacity : first;
+}
+
+/* Where to go on in this ring: the database knows, or position_unknown. */
 static int find_position(struct recovery *recovery, struct ring_file *file, uint64_t head, uint64_t *ret_position)
 {
 	struct audit *audit = recovery->audit;
@@ -85,7 +98,7 @@ static int find_position(struct recovery *recovery, struct ring_file *file, uint
 	int r = store_get_position(audit->store, ring->run_id, file->shard, &position);
 
 	if (r == -ENOENT) {
-		position = atomic_load(&ring->tail);
+		position = position_unknown(file, head);
 		highest = ring_file_highest_id(file);
 		if (highest < file->header->first_connection_id && file->header->first_connection_id > 0)
 			highest = file->header->first_connection_id - 1;

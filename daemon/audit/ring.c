@@ -195,6 +195,7 @@ void ring_file_begin(struct ring_file *file, const struct ring_owner *owner, uin
 	atomic_store(&ring->tail, start);
 	file->header->started_ns = owner->started_ns;
 	file->header->first_connection_id = owner->first_connection_id;
+	file->header->first_record = start;
 	atomic_store(&file->header->alive_ns, owner->started_ns);
 	atomic_store(&file->header->stopped, 0);
 	atomic_thread_fence(memory_order_seq_cst);

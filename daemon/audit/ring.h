@@ -22,6 +22,7 @@ struct ring_header {
 	uint64_t first_connection_id; /* of the run: no id below is the run's */
 	_Atomic int64_t alive_ns;     /* since 1970: when the run was last seen alive */
 	_Atomic uint32_t stopped;     /* 1: the run was being stopped in order */
+	uint64_t first_record;        /* number of the run's first record; 0: the ring was begun without this field */
 };
 _Static_assert(sizeof(struct ring_header) <= RING_HEADER_BYTES, "the journal ring begins on the second page");
 

@@ -186,9 +186,13 @@ void store_set_patience(struct store *store, int busy_ms)
 	sqlite3_busy_timeout(store->db, busy_ms);
 }
 
-void store_checkpoint(struct store *store)
+int store_checkpoint(struct store *store)
 {
-	sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	int result = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+
+	if (result != SQLITE_OK)
+		snprintf(store->error, sizeof(store->error), "%s", sqlite3_errmsg(store->db));
+	return schema_errno(result);
 }
 
 /* ---- steps --------------------------------------------------------------------------------------------------- */

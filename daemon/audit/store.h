@@ -47,8 +47,9 @@ const char *store_error(const struct store *store);
 /* How long to wait for another writer from now on. */
 void store_set_patience(struct store *store, int busy_ms);
 
-/* Writes the WAL back into the database as far as readers allow. */
-void store_checkpoint(struct store *store);
+/* Writes the whole WAL back into the database and empties it, also when the files have other names by now. -EBUSY: a
+ * reader or writer is in the way; nothing is lost, it can be tried again. */
+int store_checkpoint(struct store *store);
 
 int store_begin(struct store *store);
 /* *counts, if given, is increased by what the transaction has written. */

@@ -372,6 +372,38 @@ static void died_before_the_tail_was_moved(void **state)
 	audit_free(audit);
 }
 
+/* A power cut took back all commits of the run, also the one that began it; the ring has its records still. Those of
+ * the run before it, in the same ring, are stored and are not taken for this run's. */
+static void power_cut_took_the_run_back(void **state)
+{
+	struct place *place = *state;
+	struct audit_status status;
+	struct audit *audit;
+	sqlite3 *db;
+
+	die_with_records(place, 10, true);
+	die_with_records(place, 10, true);
+	assert_int_equal(place_query_int(place, "SELECT max(id) FROM run"), 2);
+	assert_int_equal(sqlite3_open(place->database, &db), SQLITE_OK);
+	assert_int_equal(
+	        sqlite3_exec(db,
+	                     "DELETE FROM transition WHERE id >> 5 IN (SELECT id FROM connection WHERE run = 2);"
+	                     "DELETE FROM connection WHERE run = 2; DELETE FROM name WHERE run = 2;"
+	                     "DELETE FROM ring WHERE run = 2; DELETE FROM run WHERE id = 2",
+	                     NULL, NULL, NULL),
+	        SQLITE_OK);
+	sqlite3_close(db);
+	audit = place_open(place);
+	audit_status(audit, &status);
+	assert_int_equal(status.recovered, 30);
+	assert_int_equal(status.lost, 0);
+	assert_int_equal(audit_run_id(audit), 3);
+	assert_int_equal(place_query_int(place, "SELECT count(*) FROM connection WHERE run = 1"), 10);
+	assert_int_equal(place_query_int(place, "SELECT count(*) FROM connection WHERE run = 2"), 10);
+	assert_string_equal(place_query(place, "SELECT ending FROM run WHERE id = 2"), "crash\n");
+	audit_free(audit);
+}
+
 /* Killed while the ring was given to the new run: nothing is in it. */
 static void died_while_the_ring_was_reset(void **state)
 {
@@ -447,6 +479,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(died_before_anything_was_stored, place_setup, place_teardown),
 		cmocka_unit_test_setup_teardown(died_before_the_tail_was_moved, place_setup, place_teardown),
+		cmocka_unit_test_setup_teardown(power_cut_took_the_run_back, place_setup, place_teardown),
 		cmocka_unit_test_setup_teardown(died_while_the_ring_was_reset, place_setup, place_teardown),
 		cmocka_unit_test_setup_teardown(damaged_record, place_setup, place_teardown),
 		cmocka_unit_test_setup_teardown(other_number_and_size_of_rings, place_setup, place_teardown),

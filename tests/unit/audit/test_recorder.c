@@ -515,6 +515,108 @@ static void taken_away(void **state)
 	memcpy(place->database, kept, sizeof(kept));
 }
 
+/* Rows of the database that was moved away, without the WAL that it had. */
+static const char *query_moved(struct place *place, const char *sql)
+{
+	struct place moved = *place;
+	static char rows[128];
+
+	snprintf(moved.database, sizeof(moved.database), "%.88s.moved", place->database);
+	snprintf(rows, sizeof(rows), "%s", place_query(&moved, sql));
+	return rows;
+}
+
+/* The same while somebody reads: nothing is lost of what the reader keeps from being written back. */
+static void taken_away_from_a_reader(void **state)
+{
+	struct place *place = *state;
+	struct audit *audit = open_and_start(place);
+	char moved[128];
+	sqlite3 *reader;
+
+	snprintf(moved, sizeof(moved), "%.88s.moved", place->database);
+	write_steps(audit, 1, life_passive, 0, life_passive_steps);
+	drain(audit);
+	assert_int_equal(sqlite3_open(place->database, &reader), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM connection", NULL, NULL, NULL), SQLITE_OK);
+	write_steps(audit, 2, life_passive, 0, life_passive_steps);
+	drain(audit);
+	assert_int_equal(rename(place->database, moved), 0);
+	assert_true(place_was_told(place, "it is written on until it can be left whole"));
+	write_steps(audit, 3, life_passive, 0, life_passive_steps);
+	drain(audit);
+	assert_int_equal(access(place->database, F_OK), -1);
+	sqlite3_close(reader);
+	assert_true(place_was_told(place, "was taken away; a new database is begun"));
+	write_steps(audit, 4, life_passive, 0, life_passive_steps);
+	stop(audit);
+	assert_string_equal(place_query(place, "SELECT group_concat(id) FROM connection"), "4\n");
+	assert_string_equal(query_moved(place, "SELECT group_concat(id) FROM connection"), "1,2,3\n");
+}
+
+/* Stopped while the reader still reads: the WAL isn't left where the next database would take it for its own. */
+static void taken_away_and_stopped(void **state)
+{
+	struct place *place = *state;
+	struct audit *audit = open_and_start(place);
+	char moved[128];
+	sqlite3 *reader;
+
+	snprintf(moved, sizeof(moved), "%.88s.moved", place->database);
+	assert_int_equal(sqlite3_open(place->database, &reader), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM connection", NULL, NULL, NULL), SQLITE_OK);
+	write_steps(audit, 1, life_passive, 0, life_passive_steps);
+	drain(audit);
+	assert_int_equal(rename(place->database, moved), 0);
+	assert_int_equal(audit_stop(audit, DURATION_MS(300)), 0);
+	audit_free(audit);
+	sqlite3_close(reader);
+	assert_true(place_was_told(place, "which belongs beside it as its -wal"));
+	assert_int_equal(count_files(place, "audit.db-wal"), 0);
+	assert_int_equal(count_files(place, "audit.db.left-*Z-wal"), 1);
+}
+
+/* Another database is put in the place: a whole one, then one with a damaged table. The old WAL isn't applied to it.
+ */
+static void replaced(void **state)
+{
+	struct place *place = *state;
+	char other[128], moved[128], sql[192];
+
+	snprintf(other, sizeof(other), "%.88s.other", place->database);
+	snprintf(moved, sizeof(moved), "%.88s.moved", place->database);
+	for (int damage = 0; damage < 2; damage++) {
+		struct audit *audit = open_and_start(place);
+		uint64_t first = audit_first_connection_id(audit);
+		int64_t root = place_query_int(place, "SELECT rootpage FROM sqlite_schema WHERE name = 'ring'");
+		sqlite3 *db;
+
+		assert_int_equal(sqlite3_open(place->database, &db), SQLITE_OK);
+		snprintf(sql, sizeof(sql), "VACUUM INTO '%s'", other);
+		assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+		sqlite3_close(db);
+		if (damage)
+			scribble(other, (off_t)(root - 1) * 4096, 4096);
+		write_steps(audit, first, life_passive, 0, life_passive_steps);
+		drain(audit);
+		place->reports[0] = '\0';
+		assert_int_equal(rename(place->database, moved), 0);
+		assert_int_equal(rename(other, place->database), 0);
+		assert_true(place_was_told(place, "was taken away; a new database is begun"));
+		if (damage)
+			assert_true(place_was_told(place, "the database is damaged; it was moved to"));
+		write_steps(audit, first + 1, life_passive, 0, life_passive_steps);
+		drain(audit);
+		stop(audit);
+		snprintf(sql, sizeof(sql), "SELECT count(*) FROM connection WHERE id = %d", (int)first);
+		assert_int_equal(place_query_int(place, sql), 0);
+		assert_string_equal(query_moved(place, sql), "1\n");
+		snprintf(sql, sizeof(sql), "SELECT count(*) FROM connection WHERE id = %d", (int)first + 1);
+		assert_int_equal(place_query_int(place, sql), 1);
+		assert_string_equal(place_query(place, "PRAGMA integrity_check"), "ok\n");
+	}
+}
+
 /* A record that can't be a row, or is one already, is counted and doesn't hold up the rest. */
 static void senseless_records(void **state)
 {
@@ -589,6 +691,9 @@ int main(void)
 		TEST(damaged_at_start),
 		TEST(damaged_while_running),
 		TEST(taken_away),
+		TEST(taken_away_from_a_reader),
+		TEST(taken_away_and_stopped),
+		TEST(replaced),
 		TEST(senseless_records),
 		TEST(bad_options),
 	};
