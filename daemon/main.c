@@ -176,7 +176,7 @@ static int run(struct daemon *daemon)
 	code = daemon_start(daemon);
 	if (code == EXIT_OK) {
 		event_base_dispatch(daemon->base);
-		notify_stopping();
+		notify_stopping(DURATION_S(0));
 	}
 	daemon_free(daemon);
 	if (code == EXIT_OK)

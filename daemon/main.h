@@ -91,7 +91,7 @@ void daemon_stop(struct daemon *daemon);
 /* main_notify.c: what systemd is told: ready, alive, status. Does nothing when nobody listens. */
 void notify_ready(struct daemon *daemon);
 void notify_reloading(void);
-void notify_stopping(void);
+void notify_stopping(struct duration grace);
 int notify_watch(struct daemon *daemon);
 
 /* main_control.c: what the control plane asks of main. */

@@ -60,7 +60,9 @@ void notify_reloading(void)
 	           (long long)(shard_now().ns / 1000));
 }
 
-void notify_stopping(void)
+void notify_stopping(struct duration grace)
 {
-	sd_notify(0, "STOPPING=1\nSTATUS=Closing connections");
+	/* What follows the grace (resets, the audit, logging plugins) is bounded by some seconds. */
+	sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld\nSTATUS=Closing connections",
+	           (long long)(grace.ns / 1000 + 20000000));
 }

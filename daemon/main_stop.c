@@ -24,9 +24,12 @@ static void stop_on_shard(void *context, struct shard *shard)
 {
 	struct stop_round *round = context;
 
-	stack_stop(shard_stack(shard), round->abort);
-	round->alive += count_alive(shard_stack(shard));
+	size_t left = stack_stop(shard_stack(shard), round->abort);
+
+	round->alive += round->abort ? left : count_alive(shard_stack(shard));
 }
+
+#define ABORT_TIME DURATION_S(2) /* for the resets of all that is left */
 
 static void look(struct daemon *daemon);
 
@@ -46,11 +49,19 @@ static void count_on_shard(void *context, struct shard *shard)
 
 static void end(struct daemon *daemon, uint64_t alive)
 {
-	struct stop_round round = { .abort = true };
+	struct instant give_up = instant_add(shard_now(), ABORT_TIME);
+	struct stop_round round;
 
 	if (alive)
 		log_write(LOG_NOTICE, "%llu connections are still alive: aborting them", (unsigned long long)alive);
-	shards_call(daemon->shards, stop_on_shard, &round);
+	/* As many at a time as there is room for resets; the shards send these in between. */
+	do {
+		round = (struct stop_round){ .abort = true };
+		shards_call(daemon->shards, stop_on_shard, &round);
+	} while (round.alive > 0 && instant_before(shard_now(), give_up));
+	if (round.alive)
+		log_write(LOG_ERR, "%llu connections could not be aborted: their resets found no way out",
+		          (unsigned long long)round.alive);
 	event_base_loopbreak(daemon->base);
 }
 
@@ -74,7 +85,7 @@ void daemon_stop(struct daemon *daemon)
 		return;
 	}
 	daemon->stopping = true;
-	notify_stopping();
+	notify_stopping(daemon->config->shutdown.grace);
 	daemon->stop_before = instant_add(shard_now(), daemon->config->shutdown.grace);
 	daemon->stop_timer = evtimer_new(daemon->base, on_stop_timer, daemon);
 	shards_call(daemon->shards, stop_on_shard, &round);

@@ -154,12 +154,12 @@ void registry_free(struct registry *registry)
 	if (registry == NULL)
 		return;
 	registry_log_stop(registry, DURATION_S(0));
-	for (size_t i = 0; i < registry->congestion_count; i++)
-		free_entry(&registry->congestion[i]);
 	for (size_t i = 0; i < registry->logging_count; i++)
 		all &= free_entry(&registry->logging[i]);
 	if (!all)
-		return; /* a hanging thread may still read the registry */
+		return; /* a hanging thread may still read the registry, the names of algorithms among it */
+	for (size_t i = 0; i < registry->congestion_count; i++)
+		free_entry(&registry->congestion[i]);
 	free(registry->congestion);
 	free(registry->logging);
 	free(registry->state_directory);

@@ -67,6 +67,8 @@ static bool server_reset(struct relay_conn *c)
 bool relay_sent(struct relay_conn *c)
 {
 	c->all_sent = true;
+	if (!c->server_done && !c->server_deaf) /* an administrator has closed this direction, and that has arrived */
+		return end_to_peer(c);
 	if (!c->server_deaf || c->peer_done || c->relay->lenient)
 		return true;
 	c->relay->service.stats.target_resets++;

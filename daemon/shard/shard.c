@@ -281,7 +281,8 @@ void shards_free(struct shards *shards)
 		return;
 	shards_stop(shards);
 	if (shards->done.fd >= 0) {
-		run_done(shards);
+		while (!mailbox_is_empty(&shards->done)) /* an answer may ask again */
+			run_done(shards);
 		if (shards->done_event)
 			event_free(shards->done_event);
 		mailbox_close(&shards->done);

@@ -396,10 +396,10 @@ static bool spin(struct shard *shard)
 		if (count > 0)
 			until = instant_add(shard->last_frame, shard->set->spin_max);
 		now = shard_now();
-		if (instant_reached(until, now))
-			return false;
 		if (shard->more || !mailbox_is_empty(&shard->jobs) || instant_reached(wake_at(shard), now))
 			return true;
+		if (instant_reached(until, now))
+			return false;
 	}
 	return true;
 }

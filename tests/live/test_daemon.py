@@ -2,6 +2,7 @@
 """The daemon as an operator sees it: start, ready, reload, stop."""
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -71,6 +72,30 @@ def test_stop_is_bounded(env):
             pass
     rows = daemon.sql("SELECT count(*) FROM transitions WHERE cause = 'DAEMON_STOP'")
     check(rows[0][0] >= 1, "DAEMON_STOP in the audit")
+
+
+def test_stop_resets_all(env):
+    """More connections than resets can wait at a time: each is reset and has its record."""
+    count = 3000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count + 200:
+        count = hard - 200
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 200), hard))
+    daemon = env.daemon(services=[dict(ECHO, backlog=4096)], config={"shutdown": {"grace": "100ms"}})
+    socks = []
+    try:
+        for _ in range(count):
+            socks.append(connect(7))
+        socks[-1].sendall(b"x")
+        read_exactly(socks[-1], 1)
+        daemon.signal(signal.SIGTERM)
+        equal(daemon.wait(), 0, "exit code")
+    finally:
+        for sock in socks:
+            sock.close()
+    rows = daemon.sql("SELECT count(*) FROM connection c JOIN cause ON cause.id = c.last_cause"
+                      " WHERE c.closed IS NOT NULL AND cause.name = 'DAEMON_STOP'")
+    equal(rows[0][0], count, "connections that ended with DAEMON_STOP")
 
 
 def test_second_signal_hastens(env):

@@ -290,10 +290,10 @@ ssize_t stack_space(struct stack *stack, struct conn_handle handle, size_t wante
 	*ret_count = 0;
 	if (!conn)
 		return -EBADF;
+	if (conn->flags & CONN_SHUTDOWN) /* also when it has ended since, in good order */
+		return -EPIPE;
 	if (conn->state == TCPS_CLOSED)
 		return -ECONNRESET;
-	if (conn->flags & CONN_SHUTDOWN)
-		return -EPIPE;
 	tune_sndbuf(stack, conn);
 	queued = queued_bytes(conn);
 	room = conn->sndbuf > queued ? conn->sndbuf - queued : 0;
