@@ -2,7 +2,7 @@
 /* What holds of every stack after every turn: legal transitions only, one journal record for each with a dense index
  * per connection, room in the journal for all that may still come, gauges that agree with a walk over the records, a
  * deadline that lies ahead, buffers only where something is held. A breach is told and aborts. */
-#include "core/stack.h"
+#include "core/tcp/engine.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +22,8 @@ struct watched {
 	uint8_t next_index;
 	uint16_t cause; /* of the latest transition */
 	bool begun, ended;
+	bool has_edge;
+	uint32_t edge; /* of the window it offered last */
 };
 
 struct watch {
@@ -117,6 +119,19 @@ static inline void watch_journal(struct watch *watch, const struct stack_gauges 
 	WATCH_CHECK(head - tail + gauges->journal_reserved <= ring->capacity);
 }
 
+/* RFC 9293 SHLD-14: the right edge of the window never moves left. */
+static inline void watch_edge(struct watch *watch, const struct stack_conn_info *info)
+{
+	struct watched *conn = watch_find(watch, info->id);
+	uint32_t edge = info->rcv_nxt + info->rcv_wnd;
+
+	if (info->compact || info->state < TCPS_ESTABLISHED)
+		return;
+	WATCH_CHECK(!conn->has_edge || (int32_t)(edge - conn->edge) >= 0);
+	conn->edge = edge;
+	conn->has_edge = true;
+}
+
 /* Gauges against a walk over all records. Returns whether any of them holds payload or waits for something. */
 static inline bool watch_gauges(struct watch *watch, const struct stack_gauges *gauges)
 {
@@ -135,6 +150,7 @@ static inline bool watch_gauges(struct watch *watch, const struct stack_gauges *
 			reserved += tcp_state_transitions_left(info[i].state);
 			holds |= info[i].send_q > 0 || info[i].unacked > 0 || info[i].recv_q > 0 ||
 			         info[i].rcv_ooopack > 0;
+			watch_edge(watch, &info[i]);
 			WATCH_CHECK(info[i].sacked + info[i].lost <= info[i].unacked);
 			WATCH_CHECK(info[i].retrans <= info[i].lost);
 			if (watch->ring)
@@ -146,6 +162,15 @@ static inline bool watch_gauges(struct watch *watch, const struct stack_gauges *
 	return holds;
 }
 
+/* Where no connection holds anything, no queue is left behind either. Only a look inside can tell. */
+static inline void watch_pools(const struct watch *watch)
+{
+	WATCH_CHECK(watch->stack->sents.used == 0);
+	WATCH_CHECK(watch->stack->send_queues.used == 0);
+	WATCH_CHECK(watch->stack->receive_queues.used == 0);
+	WATCH_CHECK(watch->stack->hole_sets.used == 0);
+}
+
 /* After a finished turn at `now`; `dead_held`: services hold handles of dead connections, whose unread payload no
  * walk shows. */
 static inline void watch_turn(struct watch *watch, struct instant now, bool dead_held)
@@ -155,8 +180,10 @@ static inline void watch_turn(struct watch *watch, struct instant now, bool dead
 	stack_get_gauges(watch->stack, &gauges);
 	if (watch->ring)
 		watch_journal(watch, &gauges);
-	if (!watch_gauges(watch, &gauges) && !dead_held)
+	if (!watch_gauges(watch, &gauges) && !dead_held) {
 		WATCH_CHECK(gauges.buffer_bytes == 0);
+		watch_pools(watch);
+	}
 	WATCH_CHECK(stack_deadline(watch->stack).ns > now.ns);
 }
 
@@ -193,5 +220,6 @@ static inline void watch_all_gone(struct watch *watch)
 		WATCH_CHECK(gauges.in_state[state] == 0);
 	WATCH_CHECK(gauges.journal_reserved == 0);
 	WATCH_CHECK(gauges.buffer_bytes == 0);
+	watch_pools(watch);
 	WATCH_CHECK(watch->begun == watch->ended);
 }

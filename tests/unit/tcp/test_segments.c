@@ -311,6 +311,99 @@ static void closed_window_still_listens(void **state)
 	peer_stop(p);
 }
 
+/* A FIN that lies beyond the window was not received, wherever the text before it had to be cut. */
+static void fin_beyond_the_window(void **state)
+{
+	struct peer *p = peer_start(small_buffer);
+
+	(void)state;
+	peer_establishes(p, none);
+	peer_sends(p, (struct seg){ .flags = TCP_FIN | TCP_ACK, .seq = 1001, .ack = OURS(1), .length = WINDOW + 10 });
+	assert_int_equal(peer_state(p), TCPS_ESTABLISHED);
+	peer_ignores_rest(p);
+	assert_int_equal(service_reads(p), WINDOW);
+	peer_ignores_rest(p);
+	peer_sends(p, (struct seg){ .flags = TCP_FIN | TCP_ACK, .seq = 1001 + WINDOW, .ack = OURS(1), .length = 10 });
+	assert_int_equal(peer_state(p), TCPS_CLOSE_WAIT);
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1001 + WINDOW + 11 });
+	assert_int_equal(service_reads(p), 10);
+	peer_stop(p);
+}
+
+/* A FIN just at the edge needs no room. */
+static void fin_at_the_edge(void **state)
+{
+	struct peer *p = peer_start(small_buffer);
+
+	(void)state;
+	peer_establishes(p, none);
+	peer_sends(p, (struct seg){ .flags = TCP_FIN | TCP_ACK, .seq = 1001, .ack = OURS(1), .length = WINDOW });
+	assert_int_equal(peer_state(p), TCPS_CLOSE_WAIT);
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1001 + WINDOW + 1, .window = WINDOW_ZERO });
+	assert_int_equal(service_reads(p), WINDOW);
+	peer_stop(p);
+}
+
+/* RFC 7323 section 4.3: the timestamp that is echoed is that of the segment at the left edge, not of one ahead. */
+static void echoed_timestamp(void **state)
+{
+	struct tcp_options ts = { .has_timestamps = true, .tsval = 100 };
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	peer_establishes(p, ts);
+	ts.tsecr = p->last.options.tsval;
+	ts.tsval = 200;
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1011, .ack = OURS(1), .length = 10, .options = ts });
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1001 });
+	assert_int_equal(p->last.options.tsecr, 100);
+	ts.tsval = 150; /* sent before, arrived after: no older than what was seen at the edge */
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1), .length = 10, .options = ts });
+	assert_int_equal(p->verdict, VERDICT_ACCEPTED);
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1021 });
+	assert_int_equal(p->last.options.tsecr, 150);
+	peer_stop(p);
+}
+
+/* RFC 9293 3.10.7.4, fifth: only a segment that is not older than the one that set it last sets the window. */
+static void old_segments_set_no_window(void **state)
+{
+	struct peer *p = peer_start(NULL);
+	struct stack_conn_info info;
+
+	(void)state;
+	peer_establishes(p, none);
+	service_sends(p, 200);
+	peer_ignores_rest(p);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1011, .ack = OURS(101), .length = 10, .window = 5000 });
+	stack_info(p->stack, p->conn, &info);
+	assert_int_equal(info.snd_wnd, 5000);
+	/* older by its sequence number; then by its acknowledgment */
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(101), .length = 10, .window = 300 });
+	stack_info(p->stack, p->conn, &info);
+	assert_int_equal(info.snd_wnd, 5000);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1021, .ack = OURS(101), .window = 4000 });
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1021, .ack = OURS(51), .window = 300 });
+	stack_info(p->stack, p->conn, &info);
+	assert_int_equal(info.snd_wnd, 4000);
+	peer_stop_anyhow(p);
+}
+
+/* RFC 5681 section 2: an ACK that moves the window tells of the window, not of a segment that got there. */
+static void window_updates_are_no_duplicates(void **state)
+{
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	peer_establishes(p, none);
+	service_sends(p, 536 * 6);
+	peer_ignores_rest(p);
+	for (uint32_t i = 0; i < 6; i++)
+		peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1), .window = 30000 + i });
+	expect_nothing(p);
+	peer_stop_anyhow(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +414,11 @@ int main(void)
 		cmocka_unit_test(wrong_acks),
 		cmocka_unit_test(acceptable),
 		cmocka_unit_test(closed_window_still_listens),
+		cmocka_unit_test(fin_beyond_the_window),
+		cmocka_unit_test(fin_at_the_edge),
+		cmocka_unit_test(echoed_timestamp),
+		cmocka_unit_test(old_segments_set_no_window),
+		cmocka_unit_test(window_updates_are_no_duplicates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

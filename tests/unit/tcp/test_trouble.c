@@ -327,6 +327,110 @@ static void stop_counts_those_that_live_on(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* ---- limits ------------------------------------------------------------------------------------------------------
+ */
+
+static void small_buffers(struct stack_config *config)
+{
+	config->tcp.rcvbuf_initial_bytes = config->tcp.rcvbuf_max_bytes = 4096;
+	config->tcp.sndbuf_initial_bytes = config->tcp.sndbuf_max_bytes = 4096;
+}
+
+/* RFC 9293 3.8.6.2.2: a closed window opens by a worthwhile step or not at all. */
+static void window_does_not_open_by_crumbs(void **state)
+{
+	struct peer *p = peer_start(small_buffers);
+
+	(void)state;
+	peer_establishes(p, (struct tcp_options){ .has_mss = true, .mss = 1000 });
+	for (uint32_t i = 0; i < 4; i++)
+		peer_sends(p,
+		           (struct seg){ .flags = TCP_ACK, .seq = 1001 + 1024 * i, .ack = OURS(1), .length = 1024 });
+	peer_ignores_rest(p);
+	assert_int_equal(stack_consume(p->stack, p->conn, 400), 0);
+	peer_turn(p);
+	expect_nothing(p);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 5097, .ack = OURS(1), .length = 1 }); /* a probe */
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 5097, .window = WINDOW_ZERO });
+	assert_int_equal(stack_consume(p->stack, p->conn, 700), 0);
+	peer_turn(p);
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 5097, .window = 1100 });
+	peer_stop_anyhow(p);
+}
+
+static void send_buffer_is_limited(void **state)
+{
+	struct peer *p = peer_start(small_buffers);
+	static uint8_t bytes[10000];
+
+	(void)state;
+	for (uint32_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = peer_pattern(1 + i);
+	peer_establishes(p, none);
+	assert_int_equal(stack_send(p->stack, p->conn, bytes, sizeof(bytes)), 4096);
+	assert_int_equal(stack_send(p->stack, p->conn, bytes + 4096, 10), 0);
+	peer_turn(p);
+	peer_ignores_rest(p);
+	assert_false(p->ready_flags & READY_WRITABLE);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1 + 2000) });
+	assert_true(p->ready_flags & READY_WRITABLE);
+	assert_int_equal(stack_send(p->stack, p->conn, bytes + 4096, 10000 - 4096), 2000);
+	peer_turn(p);
+	peer_ignores_rest(p);
+	peer_stop_anyhow(p);
+}
+
+/* A cookie took the last place: the half-open connection waits until there is one again. */
+static void half_open_waits_for_the_backlog(void **state)
+{
+	struct stack_listen_options listen = { .port = 8, .service = 1, .backlog = 1 };
+	struct peer *p = peer_start(NULL);
+	struct seg ack[2];
+	struct conn_handle first;
+
+	(void)state;
+	assert_int_equal(stack_listen(p->stack, &listen, &p->listener), 0);
+	for (uint16_t i = 0; i < 2; i++) {
+		peer_sends(p, (struct seg){ .flags = TCP_SYN,
+		                            .seq = 1000,
+		                            .source_port = (uint16_t)(2000 + i),
+		                            .destination_port = 8 });
+		expect(p, (struct seg){ .flags = TCP_SYN | TCP_ACK, .ack = 1001 });
+		ack[i] = (struct seg){ .flags = TCP_ACK,
+			               .seq = 1001,
+			               .ack = OURS(1),
+			               .source_port = (uint16_t)(2000 + i),
+			               .destination_port = 8 };
+	}
+	assert_int_equal(peer_puts(p, ack[1]), VERDICT_ACCEPTED); /* the cookie */
+	assert_int_equal(peer_puts(p, ack[0]), VERDICT_DROP_BACKLOG);
+	peer_turn(p);
+	first = p->conn;
+	assert_int_equal(peer_sends(p, ack[0]), VERDICT_ACCEPTED);
+	assert_int_not_equal(p->conn.v, first.v);
+	stack_abort(p->stack, first);
+	peer_stop_anyhow(p);
+}
+
+static void half_open_gives_up(void **state)
+{
+	struct peer *p = peer_start(NULL);
+	uint32_t answers;
+
+	(void)state;
+	peer_sends(p, (struct seg){ .flags = TCP_SYN, .seq = 1000 });
+	peer_waits(p, DURATION_S(50));
+	assert_int_equal(peer_state(p), TCPS_SYN_RECEIVED);
+	peer_waits(p, DURATION_S(70));
+	assert_int_equal(peer_state(p), TCPS_CLOSED);
+	expect_journal(p, TCPS_LISTEN, TCPS_SYN_RECEIVED, CAUSE_RECEIVED_SYN);
+	expect_journal(p, TCPS_SYN_RECEIVED, TCPS_CLOSED, CAUSE_TIMEOUT_SYN);
+	answers = p->frame_count - p->frame_first;
+	assert_in_range(answers, 5, 7); /* at once, and after 1, 3, 7, 15, 31 (and 63) seconds */
+	peer_ignores_rest(p);
+	peer_stop(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +448,10 @@ int main(void)
 		cmocka_unit_test(unused_room_is_given_back),
 		cmocka_unit_test(unlisten_refuses_all_half_open),
 		cmocka_unit_test(stop_counts_those_that_live_on),
+		cmocka_unit_test(window_does_not_open_by_crumbs),
+		cmocka_unit_test(send_buffer_is_limited),
+		cmocka_unit_test(half_open_waits_for_the_backlog),
+		cmocka_unit_test(half_open_gives_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
