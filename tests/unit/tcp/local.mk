@@ -6,6 +6,7 @@ libpeer_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support $(CMOCKA_CFLA
 tcp_tests = \
 	tests/unit/tcp/test_closing \
 	tests/unit/tcp/test_compact \
+	tests/unit/tcp/test_congestion \
 	tests/unit/tcp/test_dialogue \
 	tests/unit/tcp/test_handshake \
 	tests/unit/tcp/test_limits \
@@ -58,3 +59,6 @@ tests_unit_tcp_test_sent_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
 tests_unit_tcp_test_segments_SOURCES = tests/unit/tcp/test_segments.c
 tests_unit_tcp_test_segments_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_segments_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_congestion_SOURCES = tests/unit/tcp/test_congestion.c
+tests_unit_tcp_test_congestion_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_congestion_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)

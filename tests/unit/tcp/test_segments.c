@@ -404,6 +404,126 @@ static void window_updates_are_no_duplicates(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* An old ACK is no reason to refuse the text that comes with it; one that is impossibly old is (RFC 5961 section 5).
+ */
+static void old_acks(void **state)
+{
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	peer_establishes(p, none);
+	service_sends(p, 1000);
+	peer_ignores_rest(p);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1001) });
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1), .length = 10 });
+	assert_int_equal(p->verdict, VERDICT_ACCEPTED);
+	assert_int_equal(service_reads(p), 10);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1011, .ack = OURS(1001 - 65536), .length = 10 });
+	assert_int_equal(p->verdict, VERDICT_DROP_ACK_TOO_OLD);
+	assert_int_equal(service_reads(p), 0);
+	peer_ignores_rest(p);
+	peer_stop(p);
+}
+
+/* SACK blocks about what was never sent, or what is acknowledged, tell nothing. */
+static void invented_sack_blocks(void **state)
+{
+	static const struct {
+		int32_t start, end; /* from what is unacknowledged; 2000 bytes are in flight */
+		uint32_t sacked;
+	} blocks[] = {
+		{ 1000, 2000, 1000 }, { 1000, 2001, 0 }, { -1000, 1000, 0 }, { 3000, 4000, 0 }, { -2000, -1000, 0 },
+	};
+	struct tcp_options sack = { .has_mss = true, .mss = 1000, .sack_permitted = true };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
+		struct tcp_options options = { .sack_count = 1 };
+		struct peer *p = peer_start(NULL);
+		struct stack_conn_info info;
+
+		peer_establishes(p, sack);
+		service_sends(p, 5000);
+		peer_ignores_rest(p);
+		peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(3001) });
+		options.sack[0].start = SEQ(OURS(3001 + blocks[i].start));
+		options.sack[0].end = SEQ(OURS(3001 + blocks[i].end));
+		peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(3001), .options = options });
+		assert_int_equal(stack_info(p->stack, p->conn, &info), 0);
+		assert_int_equal(info.sacked, blocks[i].sacked);
+		peer_ignores_rest(p);
+		peer_stop_anyhow(p);
+	}
+}
+
+/* ---- SYN-ACK
+ * ------------------------------------------------------------------------------------------------------- */
+
+/* RFC 7323: the window of a SYN is never scaled, and no shift is larger than 14. */
+static void scale_of_a_syn_ack(void **state)
+{
+	struct tcp_options options = { .has_wscale = true, .wscale = 15 };
+	struct peer *p = bring_to(SYN_SENT);
+	struct stack_conn_info info;
+
+	(void)state;
+	peer_sends(
+	        p,
+	        (struct seg){
+	                .flags = TCP_SYN | TCP_ACK, .seq = IRS, .ack = OURS(1), .window = 1000, .options = options });
+	assert_int_equal(stack_info(p->stack, p->conn, &info), 0);
+	assert_int_equal(info.state, TCPS_ESTABLISHED);
+	assert_int_equal(info.snd_wnd, 1000);
+	assert_int_equal(info.snd_wscale, 14);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = IRS + 1, .ack = OURS(1), .window = 2 });
+	assert_int_equal(stack_info(p->stack, p->conn, &info), 0);
+	assert_int_equal(info.snd_wnd, 2 << 14);
+	peer_ignores_rest(p);
+	peer_stop(p);
+}
+
+/* Karn, for a SYN-ACK of a simultaneous open. */
+static void repeated_syn_ack_gives_no_sample(void **state)
+{
+	struct peer *p = bring_to(SYN_RECEIVED);
+	struct stack_conn_info info;
+
+	(void)state;
+	peer_waits(p, DURATION_S(10));
+	peer_ignores_rest(p);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = IRS + 1, .ack = OURS(1) });
+	assert_int_equal(stack_info(p->stack, p->conn, &info), 0);
+	assert_int_equal(info.state, TCPS_ESTABLISHED);
+	assert_int_equal(info.srtt.ns, 0);
+	peer_stop(p);
+}
+
+/* ---- TIME-WAIT
+ * ----------------------------------------------------------------------------------------------------- */
+
+static void time_wait_lasts_two_msl(void **state)
+{
+	(void)state;
+	for (enum place place = TIME_WAIT_HELD; place <= TIME_WAIT; place++) {
+		struct peer *p = bring_to(place);
+		struct stack_gauges gauges;
+
+		stack_get_gauges(p->stack, &gauges);
+		assert_int_equal(gauges.time_wait, place == TIME_WAIT ? 1 : 0);
+		assert_int_equal(gauges.connections, place == TIME_WAIT ? 0 : 1); /* the large record is gone */
+		peer_waits(p, DURATION_MS(59900));
+		assert_int_equal(peer_state(p), TCPS_TIME_WAIT);
+		peer_sends(p, (struct seg){ .flags = TCP_FIN | TCP_ACK, .seq = IRS + 1, .ack = OURS(2) });
+		expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(2), .ack = IRS + 2 });
+		peer_waits(p, DURATION_MS(59900)); /* the FIN began it anew */
+		assert_int_equal(peer_state(p), TCPS_TIME_WAIT);
+		peer_waits(p, DURATION_MS(200));
+		assert_int_equal(peer_state(p), TCPS_CLOSED);
+		peer_ignores_rest(p);
+		peer_stop(p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -419,6 +539,11 @@ int main(void)
 		cmocka_unit_test(echoed_timestamp),
 		cmocka_unit_test(old_segments_set_no_window),
 		cmocka_unit_test(window_updates_are_no_duplicates),
+		cmocka_unit_test(old_acks),
+		cmocka_unit_test(invented_sack_blocks),
+		cmocka_unit_test(scale_of_a_syn_ack),
+		cmocka_unit_test(repeated_syn_ack_gives_no_sample),
+		cmocka_unit_test(time_wait_lasts_two_msl),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

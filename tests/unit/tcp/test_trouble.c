@@ -120,6 +120,38 @@ static void probes_give_no_round_trip(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* RFC 9293 SHLD-15, SHLD-16: what lies beyond a window that has shrunk waits until it opens again. */
+static void window_shrinks_over_data_in_flight(void **state)
+{
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	peer_establishes(p, (struct tcp_options){ .has_mss = true, .mss = 1000 });
+	service_sends(p, 4000);
+	peer_ignores_rest(p);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1), .window = 300 });
+	peer_waits(p, DURATION_MS(300));
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1001, .length = 300 });
+	expect_nothing(p);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(301), .window = WINDOW_ZERO });
+	expect_nothing(p);
+	peer_waits(p, DURATION_S(3));
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(301), .ack = 1001, .length = 1 }); /* probes */
+	peer_ignores_rest(p);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(301) });
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(301), .ack = 1001, .length = 700 });
+	peer_ignores_rest(p);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1001) });
+	for (int i = 0; i < 10 && peer_state(p) == TCPS_ESTABLISHED; i++) {
+		peer_waits(p, DURATION_MS(500));
+		peer_ignores_rest(p);
+	}
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(4001) });
+	peer_waits(p, DURATION_S(5));
+	expect_nothing(p);
+	peer_stop(p);
+}
+
 /* ---- closing --------------------------------------------------------------------------------------------------- */
 
 static void fin_lost(void **state)
@@ -358,6 +390,47 @@ static void window_does_not_open_by_crumbs(void **state)
 	peer_stop_anyhow(p);
 }
 
+static void few_blocks(struct stack_config *config)
+{
+	config->buffers_max_bytes = 16 * 16384;
+}
+
+/* When the blocks of all connections are nearly used up, nobody is offered much more. */
+static void windows_are_small_under_pressure(void **state)
+{
+	struct tcp_options scaled = { .has_mss = true, .mss = 1460, .has_wscale = true };
+	struct peer *p = peer_start(few_blocks);
+	struct conn_handle hog;
+	uint32_t seq = 1001;
+
+	(void)state;
+	peer_establishes(p, scaled);
+	hog = p->conn;
+	for (int i = 0; i < 15 * 16; i++, seq += 1024) /* left unread */
+		peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = seq, .ack = OURS(1), .length = 1024 });
+	peer_ignores_rest(p);
+	peer_sends(p, (struct seg){ .flags = TCP_SYN, .seq = 1000, .source_port = 3000, .options = scaled });
+	expect(p, (struct seg){ .flags = TCP_SYN | TCP_ACK, .ack = 1001 });
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1), .source_port = 3000 });
+	seq = 1001;
+	for (int i = 0; i < 64; i++, seq += 1024) {
+		peer_sends(
+		        p,
+		        (struct seg){
+		                .flags = TCP_ACK, .seq = seq, .ack = OURS(1), .length = 1024, .source_port = 3000 });
+		service_reads(p);
+	}
+	peer_waits(p, DURATION_MS(50));
+	while (p->frame_first < p->frame_count - 1)
+		free(p->frame[p->frame_first++].bytes);
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = seq });
+	assert_in_range((uint32_t)p->last.window << 9, 1, 16384 + 1024);
+	stack_abort(p->stack, hog);
+	peer_turn(p);
+	peer_ignores_rest(p);
+	peer_stop_anyhow(p);
+}
+
 static void send_buffer_is_limited(void **state)
 {
 	struct peer *p = peer_start(small_buffers);
@@ -404,6 +477,10 @@ static void half_open_waits_for_the_backlog(void **state)
 	}
 	assert_int_equal(peer_puts(p, ack[1]), VERDICT_ACCEPTED); /* the cookie */
 	assert_int_equal(peer_puts(p, ack[0]), VERDICT_DROP_BACKLOG);
+	assert_int_equal(
+	        peer_puts(p,
+	                  (struct seg){ .flags = TCP_SYN, .seq = 1000, .source_port = 2002, .destination_port = 8 }),
+	        VERDICT_DROP_BACKLOG); /* not even a cookie: it could not come true now */
 	peer_turn(p);
 	first = p->conn;
 	assert_int_equal(peer_sends(p, ack[0]), VERDICT_ACCEPTED);
@@ -440,6 +517,7 @@ int main(void)
 		cmocka_unit_test(idle_hours_before_a_closed_window),
 		cmocka_unit_test(fin_into_a_closed_window),
 		cmocka_unit_test(probes_give_no_round_trip),
+		cmocka_unit_test(window_shrinks_over_data_in_flight),
 		cmocka_unit_test(fin_lost),
 		cmocka_unit_test(fin_lost_with_its_data),
 		cmocka_unit_test(fin_lost_in_recovery),
@@ -449,6 +527,7 @@ int main(void)
 		cmocka_unit_test(unlisten_refuses_all_half_open),
 		cmocka_unit_test(stop_counts_those_that_live_on),
 		cmocka_unit_test(window_does_not_open_by_crumbs),
+		cmocka_unit_test(windows_are_small_under_pressure),
 		cmocka_unit_test(send_buffer_is_limited),
 		cmocka_unit_test(half_open_waits_for_the_backlog),
 		cmocka_unit_test(half_open_gives_up),
