@@ -110,8 +110,8 @@ static int step1_sequence(struct stack *stack, struct conn *conn, struct arrival
 	if (fails_paws(stack, conn, seg))
 		return answer_unacceptable(stack, conn, seg, VERDICT_DROP_PAWS);
 	if (!is_acceptable(seg, conn->rcv_nxt, rcv_wnd)) {
-		/* A closed window takes no text, but the ACK and the urgent pointer still count (MUST-66). */
-		if (rcv_wnd == 0 && seq_eq(seg->seq, conn->rcv_nxt) && !(seg->flags & (TCP_RST | TCP_SYN))) {
+		/* A closed window takes no text, but the ACK, the urgent pointer and RST still count (MUST-66). */
+		if (rcv_wnd == 0 && seq_eq(seg->seq, conn->rcv_nxt) && !(seg->flags & TCP_SYN)) {
 			conn->flags |= CONN_ACK_NOW;
 			conn_want_output(stack, conn);
 			if (seg->payload_bytes > 0)

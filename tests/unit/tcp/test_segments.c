@@ -309,6 +309,14 @@ static void closed_window_still_listens(void **state)
 	assert_int_equal(peer_state(p), TCPS_CLOSED);
 	assert_int_equal(service_reads(p), WINDOW); /* what had come before stays readable */
 	peer_stop(p);
+	p = peer_start(small_buffer);
+	peer_establishes(p, none);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1), .length = WINDOW });
+	peer_ignores_rest(p);
+	/* RFC 1122 4.2.2.12: a RST may bring a message */
+	peer_sends(p, (struct seg){ .flags = TCP_RST, .seq = 1001 + WINDOW, .length = 5 });
+	assert_int_equal(peer_state(p), TCPS_CLOSED);
+	peer_stop(p);
 }
 
 /* A FIN that lies beyond the window was not received, wherever the text before it had to be cut. */
