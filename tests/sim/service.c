@@ -288,7 +288,8 @@ void services_ready(struct host *host, const struct stack_ready *ready)
 	if (ready->flags & READY_ERROR) {
 		endpoint->failed = true;
 		endpoint->cause = ready->cause;
-		WATCH_CHECK(ready->cause != CAUSE_NONE);
+		WATCH_CHECK(ready->cause != CAUSE_NONE && ready->cause != CAUSE_RECEIVED_ACK_OF_FIN &&
+		            ready->cause != CAUSE_TIMEOUT_2MSL); /* a good end is no error */
 	}
 	if ((ready->flags & READY_SENT) && !endpoint->failed) {
 		struct stack_conn_info info;
