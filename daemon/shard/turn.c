@@ -86,9 +86,9 @@ static void on_frames(evutil_socket_t fd, short events, void *context)
 	(void)context;
 }
 
-void shard_run_jobs(struct shard *shard)
+static void run_letters(struct shard *shard, struct letter *letter)
 {
-	struct letter *letter = mailbox_take(&shard->jobs), *next;
+	struct letter *next;
 
 	if (!letter)
 		return;
@@ -102,6 +102,11 @@ void shard_run_jobs(struct shard *shard)
 		if (done)
 			mailbox_post(&shard->set->done, &job->letter);
 	}
+}
+
+void shard_run_jobs(struct shard *shard)
+{
+	run_letters(shard, mailbox_take(&shard->jobs));
 }
 
 /* ---- registration -------------------------------------------------------------------------------------------- */
@@ -334,6 +339,7 @@ static void take_forwarded(struct shard *shard)
 static void turn(struct shard *shard)
 {
 	struct link *link = shard->set->link;
+	struct letter *jobs = mailbox_take(&shard->jobs);
 
 	shard->more = false;
 	if (link_congested(link, shard->index))
@@ -341,13 +347,13 @@ static void turn(struct shard *shard)
 	if (shard->retry_at.ns != INSTANT_NEVER.ns && instant_reached(shard->retry_at, shard_now()))
 		link_retry(shard);
 	/* A job may stop a service or the whole stack: what peers had sent before it was asked for is heard first. */
-	if (shard->link_read && !mailbox_is_empty(&shard->jobs))
+	if (shard->link_read && jobs)
 		shard->readable = true;
 	if (shard->readable)
 		take_frames(shard);
 	if (shard->set->count > 1)
 		take_forwarded(shard);
-	shard_run_jobs(shard);
+	run_letters(shard, jobs);
 	/* Callbacks of services, or timers, and no frames that took them along. */
 	if (shard->begun)
 		finish(shard);
