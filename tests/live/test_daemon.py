@@ -114,6 +114,7 @@ def test_reload(env):
     daemon = env.daemon(services=[ECHO, {"name": "gone", "kind": "discard", "port": 9}])
     old = connect(9)
     old.sendall(b"before")
+    wait_until(lambda: any(row.get("bytes_received") == 6 for row in daemon.connections(9)), "discard has read it")
 
     # Ports change hands: echo takes the one that discard leaves, a new service takes echo's.
     daemon.config["services"] = [dict(ECHO, port=9), {"name": "new", "kind": "discard", "port": 7}]
