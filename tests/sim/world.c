@@ -19,6 +19,10 @@ static void configure_tcp(struct sim *sim, struct stack_tcp_config *tcp)
 	tcp->msl = (struct duration){ (int64_t)PICK(sim, 10, 1000, 30000) * 1000000 };
 	tcp->rto_initial = (struct duration){ (int64_t)PICK(sim, 200, 1000) * 1000000 };
 	tcp->delayed_ack = (struct duration){ (int64_t)PICK(sim, 1, 40, 200) * 1000000 };
+	tcp->syn_timeout = DURATION_S(PICK(sim, 3, 190, 190));
+	tcp->half_open_timeout = DURATION_S(PICK(sim, 2, 60, 60));
+	tcp->retransmit_timeout = DURATION_S(PICK(sim, 5, 900, 900, 900));
+	tcp->fin_wait_2_timeout = DURATION_S(PICK(sim, 1, 60));
 	tcp->initial_window_segments = PICK(sim, 1, 2, 4, 10);
 	tcp->rcvbuf_initial_bytes = PICK(sim, 2048, 4096, 16384, 65535, 262144);
 	tcp->rcvbuf_max_bytes = tcp->rcvbuf_initial_bytes * PICK(sim, 1, 4, 64);
