@@ -23,25 +23,48 @@ void stack_config_init(struct stack_config *config)
 		.port_last = 60999,
 		.tcp = {
 			.msl = DURATION_S(30),
+			.challenge_acks_per_s = 10,
+			.orphans_max = 65536,
+			.fastopen_pending_max = 256,
+			.syn_cookies = true,
+			.syn_timeout = DURATION_S(190),
+			.half_open_timeout = DURATION_S(60),
+			.window_scale = STACK_WSCALE_AUTO,
+			.timestamps = true,
+			.sack = true,
+			.window_scaling = true,
+			.ecn = STACK_ECN_ACCEPT,
+			.accecn = true,
 			.rto_initial = DURATION_S(1),
 			.rto_min = DURATION_MS(200),
 			.rto_max = DURATION_S(60),
-			.delayed_ack = DURATION_MS(40),
-			.syn_timeout = DURATION_S(190),
-			.half_open_timeout = DURATION_S(60),
+			.r1_retransmits = 3,
 			.retransmit_timeout = DURATION_S(900),
-			.fin_wait_2_timeout = DURATION_S(60),
+			.rack = true,
+			.tail_loss_probe = true,
+			.prr = true,
+			.frto = true,
+			.undo = true,
 			.initial_window_segments = 10,
+			.cwnd_validation = true,
+			.idle_restart = true,
 			.rcvbuf_initial_bytes = 256u << 10,
 			.rcvbuf_max_bytes = 16u << 20,
 			.sndbuf_initial_bytes = 256u << 10,
 			.sndbuf_max_bytes = 16u << 20,
-			.challenge_acks_per_s = 10,
+			.rcvbuf_autotune = true,
+			.sndbuf_autotune = true,
+			.delayed_ack = DURATION_MS(40),
+			.fin_wait_2_timeout = DURATION_S(60),
+			.orphan_timeout = DURATION_S(100),
+			.linger = { -1 },
+			.keepalive_count = 9,
+			.keepalive_idle = DURATION_S(7200),
+			.keepalive_interval = DURATION_S(75),
 			.ttl = 64,
-			.timestamps = true,
-			.sack = true,
-			.window_scaling = true,
-			.syn_cookies = true,
+			.icmp_policy = STACK_ICMP_SOFT,
+			.path_mtu = STACK_PATH_MTU_FALLBACK,
+			.path_mtu_probe_floor_bytes = 1024,
 		},
 	};
 }
@@ -67,10 +90,26 @@ static void counted_free(void *context, void *pointer, size_t size)
 	stack->host_memory.free(stack->host_memory.context, pointer, size);
 }
 
+bool stack_tcp_config_valid(const struct stack_tcp_config *tcp)
+{
+	return tcp->msl.ns > 0 && tcp->time_wait.ns >= 0 && tcp->syn_timeout.ns > 0 &&
+	       tcp->half_open_timeout.ns > 0 && tcp->rto_min.ns > 0 && tcp->rto_min.ns <= tcp->rto_max.ns &&
+	       tcp->rto_initial.ns > 0 && tcp->retransmit_timeout.ns > 0 && tcp->delayed_ack.ns >= 0 &&
+	       tcp->delayed_ack.ns < 500000000 && tcp->initial_window_segments > 0 &&
+	       tcp->rcvbuf_initial_bytes >= 2048 && tcp->rcvbuf_initial_bytes <= tcp->rcvbuf_max_bytes &&
+	       tcp->rcvbuf_max_bytes <= 1u << 30 && tcp->sndbuf_initial_bytes >= 2048 &&
+	       tcp->sndbuf_initial_bytes <= tcp->sndbuf_max_bytes && tcp->sndbuf_max_bytes <= 1u << 30 &&
+	       (tcp->mss_max_bytes == 0 || tcp->mss_max_bytes >= 48) &&
+	       (tcp->window_scale <= TCP_WSCALE_MAX || tcp->window_scale == STACK_WSCALE_AUTO) &&
+	       tcp->ecn <= STACK_ECN_REQUEST && tcp->fin_wait_2_timeout.ns > 0 && tcp->orphan_timeout.ns >= 0 &&
+	       tcp->user_timeout.ns >= 0 && tcp->keepalive_count > 0 && tcp->keepalive_idle.ns > 0 &&
+	       tcp->keepalive_interval.ns > 0 && tcp->ttl > 0 && tcp->dscp < 64 &&
+	       tcp->icmp_policy <= STACK_ICMP_STRICT && tcp->path_mtu <= STACK_PATH_MTU_PROBE &&
+	       tcp->path_mtu_probe_floor_bytes >= 48;
+}
+
 static bool config_makes_sense(const struct stack_config *config)
 {
-	const struct stack_tcp_config *tcp = &config->tcp;
-
 	for (uint32_t i = 0; i < config->address_count && i < STACK_ADDRESSES_MAX; i++) {
 		if (config->address[i].prefix_bits > 128)
 			return false;
@@ -80,13 +119,7 @@ static bool config_makes_sense(const struct stack_config *config)
 	       config->half_open_max > 0 && config->time_wait_max > 0 && config->listeners_max > 0 &&
 	       config->neighbours_max > 0 && config->buffers_max_bytes >= 16ull * BLOCK_BYTES &&
 	       config->connection_id_step > 0 && config->port_first > 0 && config->port_first <= config->port_last &&
-	       tcp->msl.ns > 0 && tcp->rto_min.ns > 0 && tcp->rto_min.ns <= tcp->rto_max.ns &&
-	       tcp->rto_initial.ns > 0 && tcp->delayed_ack.ns < 500000000 && tcp->initial_window_segments > 0 &&
-	       tcp->ttl > 0 && tcp->rcvbuf_initial_bytes >= 2048 &&
-	       tcp->rcvbuf_initial_bytes <= tcp->rcvbuf_max_bytes && tcp->rcvbuf_max_bytes <= 1u << 30 &&
-	       tcp->sndbuf_initial_bytes >= 2048 && tcp->sndbuf_initial_bytes <= tcp->sndbuf_max_bytes &&
-	       tcp->sndbuf_max_bytes <= 1u << 30 && (tcp->mss_max_bytes == 0 || tcp->mss_max_bytes >= 48) &&
-	       (config->gso_bytes_max == 0 || config->checksum_offload);
+	       stack_tcp_config_valid(&config->tcp) && (config->gso_bytes_max == 0 || config->checksum_offload);
 }
 
 static int make_pools(struct stack *stack)
@@ -106,6 +139,9 @@ static int make_pools(struct stack *stack)
 		{ &stack->send_queues, sizeof(struct send_queue), config->connections_max },
 		{ &stack->hole_sets, sizeof(struct pool_head) + sizeof(struct ranges), config->connections_max },
 		{ &stack->neighbours, sizeof(struct neighbour), config->neighbours_max },
+		{ &stack->extras, sizeof(struct conn_extra), config->connections_max },
+		/* one a record, and one while it is exchanged */
+		{ &stack->profiles, sizeof(struct profile), config->connections_max + config->listeners_max + 2 },
 	};
 
 	for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++) {
@@ -115,6 +151,9 @@ static int make_pools(struct stack *stack)
 	}
 	if (block_pool_init(&stack->blocks, &stack->memory, config->buffers_max_bytes) < 0 ||
 	    !pool_reserve(&stack->time_waits, 1) || demux_init(stack) < 0)
+		return -ENOMEM;
+	stack->tcp = profile_get(stack, &config->tcp);
+	if (!stack->tcp)
 		return -ENOMEM;
 	stack->raw.frame = stack->memory.alloc(stack->memory.context, RAW_FRAMES * sizeof(*stack->raw.frame));
 	return stack->raw.frame ? 0 : -ENOMEM;
@@ -189,7 +228,7 @@ static void free_outside_pools(struct stack *stack)
 void stack_free(struct stack *stack)
 {
 	struct memory memory;
-	struct pool *pools[9];
+	struct pool *pools[11];
 
 	if (!stack)
 		return;
@@ -203,7 +242,9 @@ void stack_free(struct stack *stack)
 	pools[6] = &stack->send_queues;
 	pools[7] = &stack->hole_sets;
 	pools[8] = &stack->neighbours;
-	for (int i = 0; i < 9; i++) {
+	pools[9] = &stack->extras;
+	pools[10] = &stack->profiles;
+	for (int i = 0; i < 11; i++) {
 		if (pools[i]->chunks)
 			pool_done(pools[i]);
 	}
@@ -399,7 +440,7 @@ static bool emit_conn(struct stack *stack, struct frame_out *out)
 {
 	struct conn *conn = stack->output_first;
 
-	stack->output_first = conn->output_next;
+	stack->output_first = conn->output_next == POOL_NONE ? NULL : pool_at(&stack->conns, conn->output_next);
 	if (!stack->output_first)
 		stack->output_last = NULL;
 	if (conn->flags & CONN_DEAD) {

@@ -42,27 +42,103 @@ struct stack_congestion {
 	struct tapstack_params params;
 };
 
-/* TCP's tunables, per stack. stack_config_init gives the defaults. */
+/* Explicit Congestion Notification (RFC 3168, RFC 9768): what a SYN of ours asks for, and what a peer's SYN gets. */
+enum stack_ecn {
+	STACK_ECN_OFF,     /* neither asked for nor accepted */
+	STACK_ECN_ACCEPT,  /* accepted when the peer asks */
+	STACK_ECN_REQUEST, /* and asked for */
+};
+
+/* What an ICMP error may do. None of them kills a connection that is established (RFC 5927). */
+enum stack_icmp_policy {
+	STACK_ICMP_IGNORE, /* nothing but path-MTU messages is looked at */
+	STACK_ICMP_SOFT,   /* told to the service; hard errors end an attempt in SYN-SENT (RFC 5927) */
+	STACK_ICMP_STRICT, /* hard errors also end SYN-RECEIVED (RFC 9293 SHLD-26 as far as RFC 5927 lets it) */
+};
+
+/* How the path's MTU is found. */
+enum stack_path_mtu {
+	STACK_PATH_MTU_OFF,      /* no discovery: DF clear, segments for a path of 576 bytes (IPv6: 1280) */
+	STACK_PATH_MTU_ICMP,     /* RFC 1191, 8201 */
+	STACK_PATH_MTU_FALLBACK, /* and black holes are detected, then probed out of (RFC 4821) */
+	STACK_PATH_MTU_PROBE,    /* RFC 4821 from the start: begin small, probe upwards */
+};
+
+#define STACK_WSCALE_AUTO 255u /* the shift that reaches rcvbuf_max_bytes */
+
+/* TCP's tunables. stack_config_init gives the defaults. Those under "per stack" count for the whole stack; all others
+ * can differ between listeners and connections (stack_listen_options.tcp, stack_connect_options.tcp,
+ * stack_set_tcp). */
 struct stack_tcp_config {
-	struct duration msl;                /* TIME_WAIT lasts twice this; 30 s */
+	/* per stack */
+	struct duration msl;           /* 30 s */
+	struct duration time_wait;     /* length of TIME-WAIT; 0: 2 MSL */
+	uint32_t challenge_acks_per_s; /* of a connection, RFC 5961 section 7; 255 at most are sent */
+	uint32_t orphans_max; /* connections no service holds any more; beyond it the next is reset; 0: no limit */
+	uint32_t fastopen_pending_max; /* RFC 7413 section 5.1: opened by a TFO SYN and not yet acknowledged */
+	bool syn_cookies;              /* when the half-open table is full */
+
+	/* handshake and options */
+	struct duration syn_timeout;       /* active open gives up; RFC 9293 MUST-23: at least 3 min */
+	struct duration half_open_timeout; /* passive: SYN-RECEIVED gives up; 60 s */
+	uint32_t syn_retries_max;          /* SYNs sent again before an active open gives up; 0: only by time */
+	uint32_t syn_ack_retries_max;      /* the same for SYN-ACKs */
+	uint32_t mss_max_bytes;            /* 0: from the MTU */
+	uint8_t window_scale;              /* shift to offer, 0 to 14, or STACK_WSCALE_AUTO */
+	bool timestamps, sack, window_scaling;
+	uint8_t ecn;                           /* enum stack_ecn */
+	bool accecn;                           /* AccECN where ECN is negotiated (RFC 9768) */
+	bool fastopen_client, fastopen_server; /* RFC 7413; off */
+
+	/* retransmission and loss */
 	struct duration rto_initial;        /* RFC 6298: 1 s */
 	struct duration rto_min;            /* 200 ms */
 	struct duration rto_max;            /* 60 s */
-	struct duration delayed_ack;        /* 40 ms, below 500 ms */
-	struct duration syn_timeout;        /* active open gives up; RFC 9293 MUST-23: at least 3 min */
-	struct duration half_open_timeout;  /* passive: SYN-RECEIVED gives up; 60 s */
+	uint32_t r1_retransmits;            /* RFC 9293 R1, SHLD-10: at least 3; then the service is told */
 	struct duration retransmit_timeout; /* R2, RFC 9293 SHLD-11: at least 100 s; 15 min */
-	struct duration fin_wait_2_timeout; /* after the service has let go; 60 s */
-	uint32_t initial_window_segments;   /* RFC 6928: 10 */
+	bool rack;                          /* RACK loss detection (RFC 8985); else duplicate ACKs (RFC 6675) */
+	bool tail_loss_probe;               /* TLP (RFC 8985) */
+	bool prr;                           /* proportional rate reduction (RFC 9937) */
+	bool frto;                          /* RFC 5682 */
+	bool undo;                          /* of spurious recoveries (RFC 4015, D-SACK) */
+
+	/* congestion */
+	uint32_t initial_window_segments; /* RFC 6928: 10 */
+	bool cwnd_validation;             /* RFC 7661 */
+	bool idle_restart;                /* RFC 5681 section 4.1 */
+	uint64_t pacing_max_bytes_per_s;  /* upper limit of any algorithm's pacing; 0: none */
+
+	/* buffers and acknowledgements */
 	uint32_t rcvbuf_initial_bytes,
 	        rcvbuf_max_bytes; /* receive window: first offer, and the limit of auto-tuning */
 	uint32_t sndbuf_initial_bytes, sndbuf_max_bytes;
-	uint32_t mss_max_bytes;        /* 0: from the MTU */
-	uint32_t challenge_acks_per_s; /* of a connection, RFC 5961 section 7; 255 at most are sent */
-	uint8_t ttl;                   /* 64 */
-	bool timestamps, sack, window_scaling;
-	bool syn_cookies; /* when the half-open table is full */
+	bool rcvbuf_autotune, sndbuf_autotune;
+	struct duration delayed_ack; /* 40 ms, below 500 ms */
+
+	/* ends */
+	struct duration fin_wait_2_timeout; /* after the service has let go; 60 s */
+	struct duration orphan_timeout;     /* data of a connection no service holds any more; 0: as R2 */
+	struct duration linger; /* stack_close: < 0 off; 0: RST at once; else RST when not all is acknowledged
+	                           by then */
+	struct duration
+	        user_timeout;     /* RFC 9293 3.9.1.1, RFC 5482: unacknowledged for so long: aborted; 0: only R2 */
+	bool user_timeout_option; /* tells the peer, and follows what it tells, within R2 and 100 s */
+	bool keepalive;           /* RFC 9293 3.8.4; off */
+	bool keepalive_garbage;   /* with one octet of garbage (MAY-6) */
+	uint32_t keepalive_count; /* unanswered probes before the connection is given up; 9 */
+	struct duration keepalive_idle;     /* 2 h */
+	struct duration keepalive_interval; /* 75 s */
+
+	/* IP */
+	uint8_t ttl;                         /* and hop limit; 64 */
+	uint8_t dscp;                        /* 0 to 63 */
+	uint8_t icmp_policy;                 /* enum stack_icmp_policy */
+	uint8_t path_mtu;                    /* enum stack_path_mtu */
+	uint32_t path_mtu_probe_floor_bytes; /* RFC 4821 section 7.2: where the search begins; 1024 */
 };
+
+/* Do the values make sense together? */
+bool stack_tcp_config_valid(const struct stack_tcp_config *tcp);
 
 struct stack_config {
 	uint8_t secret[32]; /* ISNs, flow hash, cookies, ports, ...: new at each start; fixed in tests */
@@ -217,10 +293,11 @@ struct stack_listen_options {
 	uint16_t service;                          /* tag for the journal and for stack_ready */
 	uint32_t backlog;                          /* half-open and not yet taken connections of this listener */
 	const struct stack_congestion *congestion; /* NULL: the stack's default */
+	const struct stack_tcp_config *tcp;        /* of its connections; copied. NULL: the stack's */
 	bool nodelay;                              /* no Nagle */
 };
 
-/* Returns 0; -EADDRINUSE; -EADDRNOTAVAIL not an address of the stack; -ENOSPC listeners_max. */
+/* Returns 0; -EINVAL; -EADDRINUSE; -EADDRNOTAVAIL not an address of the stack; -ENOSPC listeners_max; -ENOMEM. */
 int stack_listen(struct stack *stack, const struct stack_listen_options *options, struct conn_handle *ret_listener);
 /* Half-open connections of the listener are reset; those that were accepted live on. */
 int stack_unlisten(struct stack *stack, struct conn_handle listener);
@@ -232,6 +309,7 @@ struct stack_connect_options {
 	uint16_t remote_port;
 	uint16_t service;
 	const struct stack_congestion *congestion;
+	const struct stack_tcp_config *tcp; /* copied. NULL: the stack's */
 	bool nodelay;
 	uint64_t user;
 };
@@ -262,6 +340,12 @@ struct stack_ready {
 bool stack_next_ready(struct stack *stack, struct stack_ready *ret_ready);
 
 int stack_set_user(struct stack *stack, struct conn_handle conn, uint64_t user);
+
+/* The tunables of a connection, or of a listener and the connections it will accept. What the handshake has agreed
+ * on stays as it is; all else takes effect at once, timers that run keep their time. Returns 0; -EBADF; -EINVAL;
+ * -ENOMEM. */
+int stack_set_tcp(struct stack *stack, struct conn_handle handle, const struct stack_tcp_config *tcp);
+int stack_get_tcp(const struct stack *stack, struct conn_handle handle, struct stack_tcp_config *ret_tcp);
 
 /* Unread payload, where it lies, as spans; *ret_count is how many. Returns the bytes in these spans (0: none now),
  * or -EBADF. Valid until stack_consume, stack_settle or stack_input. More may follow than iov_max spans reach. */

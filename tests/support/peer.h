@@ -27,7 +27,7 @@
 
 /* A segment as a test writes it. Zero means: the ordinary value, or (expect) not looked at unless said. */
 struct seg {
-	uint8_t flags;
+	uint16_t flags;
 	uint32_t seq, ack;
 	uint32_t length; /* payload, made of peer_pattern(seq) */
 	uint32_t window; /* as on the wire; 0: 65535 (send), not compared (expect); WINDOW_ZERO: 0 */

@@ -74,6 +74,33 @@ bool ip_route(const struct stack *stack, const struct ip_addr *destination, stru
 	return true;
 }
 
+uint32_t ip_headers_bytes(const struct flow *flow)
+{
+	(void)flow;
+	return ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES;
+}
+
+void ip_write_headers(struct stack *stack, uint8_t *out, const struct mac_addr *mac, const struct flow *flow,
+                      const struct ip_service *service, uint32_t payload_bytes)
+{
+	struct ethernet_header ethernet = { .source = stack->config.mac, .type = ETHERTYPE_IPV4 };
+	struct ipv4_packet ip = {
+		.source = flow->local,
+		.destination = flow->remote,
+		.tos = service->tos,
+		.ttl = service->ttl,
+		.protocol = IP_PROTOCOL_TCP,
+		.dont_fragment = service->dont_fragment,
+		.id = service->dont_fragment ? 0 : (uint16_t)random_u64(&stack->random), /* RFC 6864 */
+		.payload_bytes = payload_bytes,
+	};
+
+	if (mac)
+		ethernet.destination = *mac;
+	ethernet_write(out, &ethernet);
+	ipv4_write(out + ETHERNET_HEADER_BYTES, &ip);
+}
+
 /* One packet or fragment as a raw frame. */
 static void send_packet(struct stack *stack, const struct ipv4_packet *header, const uint8_t *payload)
 {
@@ -124,7 +151,7 @@ void ip_send(struct stack *stack, const struct ipv4_packet *header, const uint8_
 static enum stack_verdict tcp_packet_arrives(struct stack *stack, const struct ipv4_packet *ip, uint8_t checksum,
                                              uint16_t gso_bytes)
 {
-	struct arrival in = { .flow = { .local = ip->destination, .remote = ip->source } };
+	struct arrival in = { .flow = { .local = ip->destination, .remote = ip->source }, .tos = ip->tos };
 	uint64_t sum;
 
 	COUNT(stack, segments_in);

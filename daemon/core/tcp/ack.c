@@ -106,7 +106,7 @@ static int64_t measure_rtt(struct stack *stack, struct conn *conn, const struct 
 	} else {
 		return -1;
 	}
-	rtt_sample(&conn->rtt, sample, stack->config.tcp.rto_min, stack->config.tcp.rto_max);
+	rtt_sample(&conn->rtt, sample, conn->tcp->rto_min, conn->tcp->rto_max);
 	return sample.ns;
 }
 

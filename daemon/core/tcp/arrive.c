@@ -67,7 +67,7 @@ static void trim(struct tcp_segment *seg, seq_t rcv_nxt, uint32_t rcv_wnd)
 
 	if (before > 0) {
 		if (seg->flags & TCP_SYN) {
-			seg->flags &= (uint8_t)~TCP_SYN;
+			seg->flags &= (uint16_t)~TCP_SYN;
 			before--;
 			seg->seq = seq_add(seg->seq, 1);
 		}
@@ -80,7 +80,7 @@ static void trim(struct tcp_segment *seg, seq_t rcv_nxt, uint32_t rcv_wnd)
 	beyond = seq_diff(seq_add(seg->seq, seg->payload_bytes), seq_add(rcv_nxt, rcv_wnd));
 	if (beyond <= 0)
 		return; /* a FIN just at the edge needs no room */
-	seg->flags &= (uint8_t)~TCP_FIN;
+	seg->flags &= (uint16_t)~TCP_FIN;
 	seg->payload_bytes -= (uint32_t)beyond < seg->payload_bytes ? (uint32_t)beyond : seg->payload_bytes;
 }
 
@@ -115,7 +115,7 @@ static int step1_sequence(struct stack *stack, struct conn *conn, struct arrival
 			conn->flags |= CONN_ACK_NOW;
 			conn_want_output(stack, conn);
 			if (seg->payload_bytes > 0)
-				seg->flags &= (uint8_t)~TCP_FIN;
+				seg->flags &= (uint16_t)~TCP_FIN;
 			seg->payload_bytes = 0;
 			return CONTINUE;
 		}
@@ -171,7 +171,7 @@ static enum stack_verdict arrive_time_wait_held(struct stack *stack, struct conn
 {
 	/* TIME-WAIT while the service still reads: a FIN sent again restarts 2MSL. */
 	if (in->seg.flags & TCP_FIN) {
-		conn->idle_due = instant_add(stack->now, (struct duration){ 2 * stack->config.tcp.msl.ns });
+		conn->idle_due = instant_add(stack->now, time_wait_length(stack));
 		conn_arm(stack, conn);
 	}
 	return VERDICT_DUPLICATE;
@@ -188,7 +188,7 @@ enum stack_verdict arrive_synchronized(struct stack *stack, struct conn *conn, s
 	if (conn->state == TCPS_SYN_RECEIVED && (in->seg.flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) &&
 	    seq_eq(in->seg.seq, conn->irs)) {
 		/* Simultaneous open, RFC 9293 figure 8: the SYN is known, its ACK is what is new. */
-		in->seg.flags &= (uint8_t)~TCP_SYN;
+		in->seg.flags &= (uint16_t)~TCP_SYN;
 		in->seg.seq = conn->rcv_nxt;
 	}
 	if ((in->seg.flags & TCP_SYN) && conn->state > TCPS_SYN_RECEIVED && !(in->seg.flags & TCP_RST))
@@ -208,9 +208,9 @@ enum stack_verdict arrive_synchronized(struct stack *stack, struct conn *conn, s
 
 static void take_syn(struct stack *stack, struct conn *conn, const struct tcp_segment *seg)
 {
-	const struct stack_tcp_config *tcp = &stack->config.tcp;
+	const struct stack_tcp_config *tcp = conn->tcp;
 	struct tcp_agreed agreed = {
-		.peer_mss = seg->options.has_mss ? seg->options.mss : 536,
+		.peer_mss = seg->options.has_mss ? seg->options.mss : conn_mss_default(&conn->node.flow),
 		.timestamps = tcp->timestamps && seg->options.has_timestamps,
 		.sack = tcp->sack && seg->options.sack_permitted,
 		.window_scaling = tcp->window_scaling && seg->options.has_wscale,
@@ -246,8 +246,8 @@ static void syn_acknowledged(struct stack *stack, struct conn *conn, seq_t ack)
 	if (conn->flags & CONN_SYN_RETRANSMITTED)
 		conn->rtt.rto = duration_max(conn->rtt.rto, DURATION_S(3)); /* RFC 6298 section 5.7 */
 	else if (news.has_sample)
-		rtt_sample(&conn->rtt, instant_sub(stack->now, news.sample_at), stack->config.tcp.rto_min,
-		           stack->config.tcp.rto_max);
+		rtt_sample(&conn->rtt, instant_sub(stack->now, news.sample_at), conn->tcp->rto_min,
+		           conn->tcp->rto_max);
 	conn_release_idle_queues(stack, conn);
 }
 

@@ -67,9 +67,9 @@ static bool take_decision(struct conn *conn, const struct tapstack_cc_decision *
 }
 
 /* RFC 6928 section 2, and one segment when the handshake has lost one (RFC 5681 section 3.1). */
-static uint32_t initial_window(const struct stack *stack, const struct conn *conn)
+static uint32_t initial_window(const struct conn *conn)
 {
-	uint32_t segments = stack->config.tcp.initial_window_segments;
+	uint32_t segments = conn->tcp->initial_window_segments;
 	uint32_t bound = segments * 1460 > 2u * conn->mss ? segments * 1460 : 2u * conn->mss;
 
 	if (conn->flags & CONN_SYN_RETRANSMITTED)
@@ -85,7 +85,7 @@ static bool begin(struct stack *stack, struct conn *conn, const struct stack_con
 		.struct_size = sizeof(env),
 		.mss_bytes = conn->mss,
 		.now_ns = stack->now.ns,
-		.initial_cwnd_bytes = initial_window(stack, conn),
+		.initial_cwnd_bytes = initial_window(conn),
 		.random = random_u64(&stack->random),
 		.srtt_ns = conn->rtt.srtt.ns,
 		.min_rtt_ns = conn->rtt.min.ns,
@@ -111,7 +111,7 @@ static bool begin(struct stack *stack, struct conn *conn, const struct stack_con
 
 void congestion_init(struct stack *stack, struct conn *conn)
 {
-	conn->cwnd = initial_window(stack, conn);
+	conn->cwnd = initial_window(conn);
 	conn->ssthresh = UINT32_MAX;
 	if (!begin(stack, conn, conn->congestion))
 		begin(stack, conn, stack_builtin_reno());
@@ -150,6 +150,7 @@ void congestion_on_ack(struct stack *stack, struct conn *conn, const struct sent
 {
 	struct tapstack_cc_decision decision = decision_in_force(conn);
 	struct tapstack_cc_sample sample;
+	struct send_queue *tx = conn->tx;
 
 	fill_sample(stack, conn, &sample);
 	sample.rtt_ns = rtt_ns;
@@ -157,12 +158,12 @@ void congestion_on_ack(struct stack *stack, struct conn *conn, const struct sent
 	sample.delivered_bytes = news->delivered_bytes;
 	sample.lost_bytes = news->lost_bytes;
 	sample.inflight_before_bytes = inflight_before;
-	conn->bytes_in_round += news->delivered_bytes;
-	sample.bytes_in_round = conn->bytes_in_round;
-	if (seq_gt(conn->snd_una, conn->round_end)) {
+	tx->bytes_in_round += news->delivered_bytes;
+	sample.bytes_in_round = tx->bytes_in_round;
+	if (seq_gt(conn->snd_una, tx->round_end)) {
 		sample.round_start = 1;
-		conn->round_end = conn->snd_nxt;
-		conn->bytes_in_round = 0;
+		tx->round_end = conn->snd_nxt;
+		tx->bytes_in_round = 0;
 	}
 	conn->congestion->ops->on_ack(state_of(conn), &sample, &decision);
 	decide(stack, conn, &decision);

@@ -5,7 +5,20 @@
 
 #define MSS_FLOOR 48 /* a peer can't make us send crumbs (CVE-2019-11479) */
 
-struct conn *conn_new(struct stack *stack, const struct flow *flow, const struct stack_congestion *congestion)
+uint16_t conn_mss_offer(const struct stack *stack, const struct stack_tcp_config *tcp, const struct flow *flow)
+{
+	uint32_t mss = stack->config.mtu_bytes + ETHERNET_HEADER_BYTES - ip_headers_bytes(flow) - TCP_HEADER_BYTES;
+
+	return (uint16_t)(tcp->mss_max_bytes && mss > tcp->mss_max_bytes ? tcp->mss_max_bytes : mss);
+}
+
+uint16_t conn_mss_default(const struct flow *flow)
+{
+	return ip_addr_is_v4(&flow->remote) ? 536 : 1220;
+}
+
+struct conn *conn_new(struct stack *stack, const struct flow *flow, const struct stack_congestion *congestion,
+                      const struct stack_tcp_config *tcp)
 {
 	struct conn *conn = pool_get(&stack->conns);
 
@@ -16,26 +29,25 @@ struct conn *conn_new(struct stack *stack, const struct flow *flow, const struct
 	conn->node.flow = *flow;
 	conn->flags = CONN_NOT_HASHED;
 	conn->congestion = congestion;
+	conn->tcp = profile_share(tcp);
 	conn->opened = conn->last_rcv = conn->last_snd = conn->progress_at = conn->autotune_at = stack->now;
 	conn->rtx_due = conn->ack_due = conn->idle_due = conn->pace_due = INSTANT_NEVER;
-	conn->rcvbuf = stack->config.tcp.rcvbuf_initial_bytes;
-	conn->sndbuf = stack->config.tcp.sndbuf_initial_bytes;
+	conn->rcvbuf = conn->tcp->rcvbuf_initial_bytes;
+	conn->sndbuf = conn->tcp->sndbuf_initial_bytes;
 	conn->listener_slot = POOL_NONE;
 	conn->ssthresh = UINT32_MAX;
-	rtt_init(&conn->rtt, stack->config.tcp.rto_initial);
+	rtt_init(&conn->rtt, conn->tcp->rto_initial);
 	return conn;
 }
 
 void conn_agree(struct stack *stack, struct conn *conn, const struct tcp_agreed *agreed)
 {
 	uint32_t mss = agreed->peer_mss < MSS_FLOOR ? MSS_FLOOR : agreed->peer_mss;
-	uint32_t path = stack->config.mtu_bytes - IPV4_HEADER_BYTES - TCP_HEADER_BYTES;
+	uint32_t ours = conn_mss_offer(stack, conn->tcp, &conn->node.flow);
 
 	conn->agreed = *agreed;
-	if (mss > path)
-		mss = path;
-	if (stack->config.tcp.mss_max_bytes && mss > stack->config.tcp.mss_max_bytes)
-		mss = stack->config.tcp.mss_max_bytes;
+	if (mss > ours)
+		mss = ours;
 	conn->mss = (uint16_t)(mss - (agreed->timestamps ? 12 : 0));
 	conn->rcv_mss = conn->mss < 536 ? conn->mss : 536; /* until the peer's segments tell */
 	congestion_init(stack, conn);
@@ -55,9 +67,9 @@ void conn_want_output(struct stack *stack, struct conn *conn)
 	if (conn->flags & CONN_ON_OUTPUT)
 		return;
 	conn->flags |= CONN_ON_OUTPUT;
-	conn->output_next = NULL;
+	conn->output_next = POOL_NONE;
 	if (stack->output_last)
-		stack->output_last->output_next = conn;
+		stack->output_last->output_next = conn->node.head.slot;
 	else
 		stack->output_first = conn;
 	stack->output_last = conn;
@@ -71,9 +83,9 @@ void conn_tell(struct stack *stack, struct conn *conn, unsigned ready_flags)
 	if (conn->flags & CONN_ON_READY)
 		return;
 	conn->flags |= CONN_ON_READY;
-	conn->ready_next = NULL;
+	conn->ready_next = POOL_NONE;
 	if (stack->ready_last)
-		stack->ready_last->ready_next = conn;
+		stack->ready_last->ready_next = conn->node.head.slot;
 	else
 		stack->ready_first = conn;
 	stack->ready_last = conn;
@@ -107,6 +119,7 @@ struct send_queue *conn_tx(struct stack *stack, struct conn *conn)
 			return NULL;
 		}
 		strip_init(&conn->tx->strip, conn->snd_end);
+		conn->tx->round_end = conn->snd_nxt;
 	}
 	return conn->tx;
 }
@@ -123,6 +136,16 @@ struct receive_queue *conn_rx(struct stack *stack, struct conn *conn)
 		conn->rx->read = conn->rx->settled = conn->rcv_nxt;
 	}
 	return conn->rx;
+}
+
+struct conn_extra *conn_extra(struct stack *stack, struct conn *conn)
+{
+	if (!conn->extra) {
+		conn->extra = pool_get(&stack->extras);
+		if (!conn->extra)
+			COUNT(stack, alloc_failures);
+	}
+	return conn->extra;
 }
 
 static void free_tx(struct stack *stack, struct conn *conn)
@@ -168,6 +191,9 @@ void conn_free(struct stack *stack, struct conn *conn)
 	free_tx(stack, conn);
 	receive_clear(stack, conn);
 	congestion_done(stack, conn);
+	profile_put(stack, conn->tcp);
+	if (conn->extra)
+		pool_put(&stack->extras, conn->extra);
 	if (conn->flags & CONN_ACCEPT_PENDING)
 		((struct listener *)pool_at(&stack->listeners, conn->listener_slot))->accept_queue--;
 	conn->flags &= ~(uint32_t)CONN_ACCEPT_PENDING;
@@ -207,7 +233,7 @@ void conn_time_wait(struct stack *stack, struct conn *conn, enum tcp_cause cause
 {
 	connection_set_state(stack, conn, TCPS_TIME_WAIT, cause);
 	conn->rtx_due = INSTANT_NEVER;
-	conn->idle_due = instant_add(stack->now, (struct duration){ 2 * stack->config.tcp.msl.ns });
+	conn->idle_due = instant_add(stack->now, time_wait_length(stack));
 	conn_arm(stack, conn);
 	conn_tell(stack, conn, READY_EOF | READY_SENT);
 }

@@ -30,12 +30,20 @@ struct flow_node {
 	uint32_t next;
 };
 
+/* Tunables shared by all that have the same ones (profile.c). */
+struct profile {
+	struct pool_head head;
+	uint32_t users;
+	struct stack_tcp_config tcp;
+};
+
 struct listener {
 	struct pool_head head;
-	struct stack_listen_options options;
-	uint32_t half_open;    /* records of this listener */
-	uint32_t accept_queue; /* connections reported to nobody yet */
-	uint32_t next_slot;    /* listener on the next port of the same hash bucket */
+	struct stack_listen_options options; /* but tcp: see below */
+	const struct stack_tcp_config *tcp;  /* in a profile */
+	uint32_t half_open;                  /* records of this listener */
+	uint32_t accept_queue;               /* connections reported to nobody yet */
+	uint32_t next_slot;                  /* listener on the next port of the same hash bucket */
 };
 
 /* Answers that an attacker could provoke at will, counted per record and second (RFC 5961 section 7). A count shared
@@ -44,11 +52,14 @@ struct challenge_limit {
 	uint8_t second, count;
 };
 
+enum agreed_ecn { ECN_NONE, ECN_CLASSIC, ECN_ACCURATE }; /* RFC 3168, RFC 9768 */
+
 /* What both ends agreed on at the handshake. */
 struct tcp_agreed {
 	uint16_t peer_mss;
-	uint8_t snd_wscale, rcv_wscale; /* shift of windows we receive, and of windows we send */
-	bool timestamps, sack, window_scaling;
+	uint8_t snd_wscale : 4, rcv_wscale : 4; /* shift of windows we receive, and of windows we send */
+	uint8_t ecn : 2;                        /* enum agreed_ecn */
+	bool timestamps : 1, sack : 1, window_scaling : 1;
 };
 
 /* SYN-RECEIVED after a passive open (RFC 9293 3.10.7.2), small because anybody can make us hold one. */
@@ -60,7 +71,7 @@ struct half_open {
 	seq_t iss, irs;
 	uint32_t ts_recent;
 	uint32_t listener_slot;
-	uint16_t snd_wnd; /* of the SYN: never scaled */
+	uint16_t snd_wnd, rcv_wnd; /* of the SYN and of its answer: never scaled */
 	struct tcp_agreed agreed;
 	uint8_t retransmits, index;
 	struct challenge_limit challenges;
@@ -112,6 +123,14 @@ struct send_queue {
 	seq_t small_end; /* end of the last partial segment sent (Nagle, in Minshall's form); valid with has_small */
 	bool has_small;
 	uint32_t dupack_bytes; /* without SACK: what duplicate ACKs tell has left the network (RFC 5681, 6582) */
+	seq_t round_end;       /* the round trip ends when this is acknowledged */
+	uint32_t bytes_in_round;
+};
+
+/* What few connections have, and what outlives the queues: made when first needed (conn_extra), gone with the
+ * connection. */
+struct conn_extra {
+	struct pool_head head;
 };
 
 enum conn_flag {
@@ -155,16 +174,16 @@ struct conn {
 	struct instant idle_due; /* FIN-WAIT-2 of an orphan, 2MSL */
 	struct instant pace_due; /* pacing lets the next segment go */
 
-	uint64_t id;   /* in the audit */
-	uint64_t user; /* the service's */
-	struct conn *output_next, *ready_next;
-	uint32_t flags;       /* enum conn_flag */
-	uint8_t state;        /* enum tcp_state; written by connection_set_state alone */
-	uint8_t ca_state;     /* enum congestion_state */
-	uint8_t ready;        /* enum stack_ready_flag, not yet reported */
-	uint8_t index;        /* of the next journal record */
-	uint8_t cause;        /* enum tcp_cause: of the end */
-	uint8_t last_speaker; /* enum journal_speaker */
+	uint64_t id;                      /* in the audit */
+	uint64_t user;                    /* the service's */
+	uint32_t output_next, ready_next; /* slots; POOL_NONE: the last */
+	uint32_t flags;                   /* enum conn_flag */
+	uint8_t state;                    /* enum tcp_state; written by connection_set_state alone */
+	uint8_t ca_state;                 /* enum congestion_state */
+	uint8_t ready;                    /* enum stack_ready_flag, not yet reported */
+	uint8_t index;                    /* of the next journal record */
+	uint8_t cause;                    /* enum tcp_cause: of the end */
+	uint8_t last_speaker;             /* enum journal_speaker */
 	uint8_t backoff, dupacks, cc_offences;
 	struct tcp_agreed agreed;
 	uint16_t mss; /* payload of a full segment now, options deducted */
@@ -175,9 +194,8 @@ struct conn {
 
 	/* Send sequence space (RFC 9293 section 3.3.1) */
 	seq_t snd_una, snd_nxt, snd_wl1, snd_wl2, iss;
-	seq_t snd_end;   /* end of queued payload; the FIN comes here */
-	seq_t recover;   /* RFC 6582: recovery ends when this is acknowledged */
-	seq_t round_end; /* the round trip ends when this is acknowledged */
+	seq_t snd_end; /* end of queued payload; the FIN comes here */
+	seq_t recover; /* RFC 6582: recovery ends when this is acknowledged */
 	uint32_t snd_wnd, max_snd_wnd;
 	/* Receive sequence space */
 	seq_t rcv_nxt, irs;
@@ -192,19 +210,20 @@ struct conn {
 
 	struct receive_queue *rx;
 	struct send_queue *tx;
+	struct conn_extra *extra;           /* NULL: nothing of it is needed yet */
+	const struct stack_tcp_config *tcp; /* in a profile; never NULL */
 
 	struct rtt_estimator rtt;
 	struct instant opened, last_rcv, last_snd, progress_at;
 	/* The congestion algorithm's decision in force; ssthresh UINT32_MAX: not yet known */
 	uint32_t cwnd, ssthresh, burst_max;
-	uint32_t bytes_in_round;
 	uint64_t pacing_bytes_per_s;
 	const struct stack_congestion *congestion;
 	uint64_t bytes_received, bytes_retransmitted, bytes_acked;
 	uint32_t segs_in, segs_out, data_segs_in, data_segs_out, retransmits;
 	_Alignas(8) uint8_t cc_state[CC_INLINE_BYTES];
 };
-_Static_assert(sizeof(struct conn) <= 488, "an idle connection must stay below 512 bytes all told");
+_Static_assert(sizeof(struct conn) <= 496, "an idle connection must stay below 512 bytes all told");
 
 /* Where unacknowledged payload starts: SND.UNA, but that the SYN is none. Comparing with the ISS alone would be wrong
  * 2^31 bytes later. */
@@ -268,7 +287,9 @@ struct stack {
 	struct random_source random;
 	uint64_t next_id;
 
-	struct pool conns, half_opens, time_waits, listeners, sents, receive_queues, send_queues, hole_sets;
+	struct pool conns, half_opens, time_waits, listeners, sents, receive_queues, send_queues, hole_sets, extras,
+	        profiles;
+	const struct stack_tcp_config *tcp; /* profile of config.tcp */
 	struct block_pool blocks;
 
 	uint32_t *buckets;
@@ -311,6 +332,7 @@ struct arrival {
 	struct flow flow; /* local: its destination */
 	struct tcp_segment seg;
 	uint16_t segment_bytes; /* payload of one of its segments: less than all of it in a super-frame */
+	uint8_t tos;            /* DSCP << 2 | ECN, of the IP header */
 };
 
 /* ---- transition.c: the only writer of states ------------------------------------------------------------------- */
@@ -369,7 +391,12 @@ int step8_fin(struct stack *stack, struct conn *conn, struct arrival *in);
  */
 
 /* A connection with all defaults, not yet in the flow table; NULL: limit or memory. */
-struct conn *conn_new(struct stack *stack, const struct flow *flow, const struct stack_congestion *congestion);
+struct conn *conn_new(struct stack *stack, const struct flow *flow, const struct stack_congestion *congestion,
+                      const struct stack_tcp_config *tcp);
+/* The MSS to offer (RFC 9293 3.7.1): what the MTU and the tunables allow. */
+uint16_t conn_mss_offer(const struct stack *stack, const struct stack_tcp_config *tcp, const struct flow *flow);
+/* The peer's when it gave none: 536, or 1220 over IPv6 (RFC 9293 MUST-15). */
+uint16_t conn_mss_default(const struct flow *flow);
 /* What the handshake agreed on becomes effective: MSS, windows, congestion control. */
 void conn_agree(struct stack *stack, struct conn *conn, const struct tcp_agreed *agreed);
 /* It is over: state CLOSED with `cause`; tells the service, or frees it when there is none. */
@@ -389,6 +416,7 @@ struct conn *conn_find(const struct stack *stack, struct conn_handle handle);
 void conn_left_list(struct stack *stack, struct conn *conn, enum conn_flag list);
 struct send_queue *conn_tx(struct stack *stack, struct conn *conn); /* made when missing; NULL: no memory */
 struct receive_queue *conn_rx(struct stack *stack, struct conn *conn);
+struct conn_extra *conn_extra(struct stack *stack, struct conn *conn); /* NULL: no memory */
 void conn_release_idle_queues(struct stack *stack, struct conn *conn); /* gives empty ones back */
 
 /* ---- socket.c: the service's calls --------------------------------------------------------------------------------
@@ -405,13 +433,14 @@ void send_tell_space(struct stack *stack, struct conn *conn);
 /* May a handshake with this listener begin? VERDICT_ACCEPTED; VERDICT_COOKIE_SENT: only by a cookie; else why not. */
 enum stack_verdict half_open_admits(const struct stack *stack, const struct listener *listener);
 /* RFC 7323 section 2.3: the shift of the windows that we send. */
-uint8_t window_scale(const struct stack *stack);
+uint8_t window_scale(const struct stack_tcp_config *tcp);
 void half_open_send_syn_ack(struct stack *stack, struct half_open *half);
 void half_open_free(struct stack *stack, struct half_open *half);
 void half_open_timers(struct stack *stack, int *budget);
 /* The handshake is complete: a connection in ESTABLISHED takes the record's place. NULL: *ret_verdict says why not,
  * and the record stays. */
 struct conn *half_open_promote(struct stack *stack, struct half_open *half, enum stack_verdict *ret_verdict);
+struct duration time_wait_length(const struct stack *stack);
 void time_wait_insert(struct stack *stack, const struct conn *conn);
 void time_wait_free(struct stack *stack, struct time_wait *tw);
 void time_wait_timers(struct stack *stack, int *budget);
@@ -457,7 +486,8 @@ void output_restart_timer(struct stack *stack, struct conn *conn);
 uint32_t tcp_clock_ms(const struct stack *stack);
 
 /* A segment outside (or on behalf of) any connection, as a raw frame. */
-void reply_segment(struct stack *stack, const struct flow *flow, const struct tcp_segment *segment);
+void reply_segment(struct stack *stack, const struct stack_tcp_config *tcp, const struct flow *flow,
+                   const struct tcp_segment *segment);
 /* RST in answer to a segment without a connection (RFC 9293 3.10.7.1). */
 void reply_reset(struct stack *stack, const struct arrival *in);
 /* RST on behalf of a connection. */
@@ -470,6 +500,17 @@ enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn);
 void timers_fire(struct stack *stack, struct conn *conn);
 /* The service stays away for good: an orphan waits for the peer's FIN, or its window, only so long. */
 void timers_orphaned(struct stack *stack, struct conn *conn);
+
+/* ---- profile.c: tunables
+ * ---------------------------------------------------------------------------------------------- */
+
+/* A profile with these tunables, shared where there is one already; the caller holds it until profile_put. NULL: no
+ * memory.
+ */
+const struct stack_tcp_config *profile_get(struct stack *stack, const struct stack_tcp_config *tcp);
+/* One holder more of the profile that `tcp` lies in. */
+const struct stack_tcp_config *profile_share(const struct stack_tcp_config *tcp);
+void profile_put(struct stack *stack, const struct stack_tcp_config *tcp);
 
 /* ---- net/: below TCP
  * ---------------------------------------------------------------------------------------------------- */
@@ -489,6 +530,18 @@ struct instant fragment_deadline(const struct stack *stack);
 /* The turn is over: whole packets are not read any more. */
 void fragment_settle(struct stack *stack);
 void fragment_clear(struct stack *stack);
+
+/* What the IP header of a segment says besides addresses and length. */
+struct ip_service {
+	uint8_t tos, ttl;
+	bool dont_fragment;
+};
+
+/* Bytes of the Ethernet and IP headers before a segment of this flow. */
+uint32_t ip_headers_bytes(const struct flow *flow);
+/* Writes them for a TCP segment of `payload_bytes`; mac NULL: the destination is filled in later. */
+void ip_write_headers(struct stack *stack, uint8_t *out, const struct mac_addr *mac, const struct flow *flow,
+                      const struct ip_service *service, uint32_t payload_bytes);
 
 bool ip_is_local(const struct stack *stack, const struct ip_addr *ip);
 bool ip_is_unicast(const struct stack *stack, const struct ip_addr *ip);

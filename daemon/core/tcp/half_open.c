@@ -2,7 +2,7 @@
  * little. When there are too many, SYN cookies need no record at all (RFC 4987 section 3.6). */
 #include "core/tcp/engine.h"
 
-static struct listener *listener_of(struct stack *stack, const struct half_open *half)
+static struct listener *listener_of(const struct stack *stack, const struct half_open *half)
 {
 	return pool_at(&stack->listeners, half->listener_slot);
 }
@@ -17,36 +17,26 @@ void half_open_free(struct stack *stack, struct half_open *half)
 
 static void arm(struct stack *stack, struct half_open *half)
 {
+	const struct stack_tcp_config *tcp = listener_of(stack, half)->tcp;
 	struct rtt_estimator unmeasured;
 
-	rtt_init(&unmeasured, stack->config.tcp.rto_initial);
+	rtt_init(&unmeasured, tcp->rto_initial);
 	wheel_set(&stack->half_open_wheel, &half->timer,
-	          instant_add(stack->now, rtt_backed_off(&unmeasured, half->retransmits, stack->config.tcp.rto_max)));
+	          instant_add(stack->now, rtt_backed_off(&unmeasured, half->retransmits, tcp->rto_max)));
 }
 
-static uint16_t our_mss(const struct stack *stack)
+/* Never scaled on a SYN: RFC 7323 section 2.2. */
+static uint16_t syn_window(const struct stack_tcp_config *tcp)
 {
-	uint32_t mss = stack->config.mtu_bytes - IPV4_HEADER_BYTES - TCP_HEADER_BYTES;
-
-	if (stack->config.tcp.mss_max_bytes && mss > stack->config.tcp.mss_max_bytes)
-		mss = stack->config.tcp.mss_max_bytes;
-	return (uint16_t)mss;
+	return (uint16_t)(tcp->rcvbuf_initial_bytes > UINT16_MAX ? UINT16_MAX : tcp->rcvbuf_initial_bytes);
 }
 
-static uint16_t syn_window(const struct stack *stack)
-{
-	uint32_t window = stack->config.tcp.rcvbuf_initial_bytes;
-
-	return (uint16_t)(window > UINT16_MAX ? UINT16_MAX
-	                                      : window); /* never scaled on a SYN: RFC 7323 section 2.2 */
-}
-
-static void fill_syn_ack(const struct stack *stack, struct tcp_segment *syn_ack, const struct tcp_agreed *agreed)
+static void fill_syn_ack(const struct stack *stack, const struct stack_tcp_config *tcp, const struct flow *flow,
+                         struct tcp_segment *syn_ack, const struct tcp_agreed *agreed)
 {
 	syn_ack->flags = TCP_SYN | TCP_ACK;
-	syn_ack->window = syn_window(stack);
 	syn_ack->options.has_mss = true;
-	syn_ack->options.mss = our_mss(stack);
+	syn_ack->options.mss = conn_mss_offer(stack, tcp, flow);
 	syn_ack->options.sack_permitted = agreed->sack;
 	syn_ack->options.has_wscale = agreed->window_scaling;
 	syn_ack->options.wscale = agreed->rcv_wscale;
@@ -55,12 +45,21 @@ static void fill_syn_ack(const struct stack *stack, struct tcp_segment *syn_ack,
 
 void half_open_send_syn_ack(struct stack *stack, struct half_open *half)
 {
-	struct tcp_segment syn_ack = { .seq = half->iss, .ack = seq_add(half->irs, 1) };
+	const struct stack_tcp_config *tcp = listener_of(stack, half)->tcp;
+	struct tcp_segment syn_ack = { .seq = half->iss, .ack = seq_add(half->irs, 1), .window = half->rcv_wnd };
 
-	fill_syn_ack(stack, &syn_ack, &half->agreed);
+	fill_syn_ack(stack, tcp, &half->node.flow, &syn_ack, &half->agreed);
 	syn_ack.options.tsval = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &half->node.flow);
 	syn_ack.options.tsecr = half->ts_recent;
-	reply_segment(stack, &half->node.flow, &syn_ack);
+	reply_segment(stack, tcp, &half->node.flow, &syn_ack);
+}
+
+static bool gives_up(const struct stack *stack, const struct half_open *half)
+{
+	const struct stack_tcp_config *tcp = listener_of(stack, half)->tcp;
+
+	return instant_reached(instant_add(half->opened, tcp->half_open_timeout), stack->now) ||
+	       (tcp->syn_ack_retries_max > 0 && half->retransmits >= tcp->syn_ack_retries_max);
 }
 
 void half_open_timers(struct stack *stack, int *budget)
@@ -71,7 +70,7 @@ void half_open_timers(struct stack *stack, int *budget)
 		struct half_open *half = CONTAINER_OF(timer, struct half_open, timer);
 
 		(*budget)--;
-		if (instant_reached(instant_add(half->opened, stack->config.tcp.half_open_timeout), stack->now)) {
+		if (gives_up(stack, half)) {
 			half_open_gone(stack, half, CAUSE_TIMEOUT_SYN);
 			half_open_free(stack, half);
 			continue;
@@ -84,30 +83,32 @@ void half_open_timers(struct stack *stack, int *budget)
 	}
 }
 
-/* The shift that lets the window field reach as far as auto-tuning may go. */
-uint8_t window_scale(const struct stack *stack)
+/* As configured, or the shift that lets the window field reach as far as auto-tuning may go. */
+uint8_t window_scale(const struct stack_tcp_config *tcp)
 {
 	uint8_t shift = 0;
 
-	while (stack->config.tcp.rcvbuf_max_bytes >> shift > UINT16_MAX && shift < TCP_WSCALE_MAX)
+	if (tcp->window_scale != STACK_WSCALE_AUTO)
+		return tcp->window_scale;
+	while (tcp->rcvbuf_max_bytes >> shift > UINT16_MAX && shift < TCP_WSCALE_MAX)
 		shift++;
 	return shift;
 }
 
 /* What our side makes of the options on a SYN. */
-static void agree(const struct stack *stack, const struct tcp_segment *syn, struct tcp_agreed *ret_agreed)
+static void agree(const struct stack_tcp_config *tcp, const struct arrival *in, struct tcp_agreed *ret_agreed)
 {
-	const struct stack_tcp_config *tcp = &stack->config.tcp;
+	const struct tcp_segment *syn = &in->seg;
 
 	*ret_agreed = (struct tcp_agreed){
-		.peer_mss = syn->options.has_mss ? syn->options.mss : 536, /* RFC 9293 MUST-15, IPv4 */
+		.peer_mss = syn->options.has_mss ? syn->options.mss : conn_mss_default(&in->flow),
 		.timestamps = tcp->timestamps && syn->options.has_timestamps,
 		.sack = tcp->sack && syn->options.sack_permitted,
 		.window_scaling = tcp->window_scaling && syn->options.has_wscale,
 	};
 	if (ret_agreed->window_scaling) {
 		ret_agreed->snd_wscale = syn->options.wscale > TCP_WSCALE_MAX ? TCP_WSCALE_MAX : syn->options.wscale;
-		ret_agreed->rcv_wscale = window_scale(stack);
+		ret_agreed->rcv_wscale = window_scale(tcp);
 	}
 }
 
@@ -115,15 +116,16 @@ static void agree(const struct stack *stack, const struct tcp_segment *syn, stru
  * one of SACK. Without timestamps they are given up. */
 #define COOKIE_TS_BITS 5
 
-static enum stack_verdict send_cookie(struct stack *stack, struct arrival *in, const struct tcp_agreed *wanted)
+static enum stack_verdict send_cookie(struct stack *stack, const struct stack_tcp_config *tcp, struct arrival *in,
+                                      const struct tcp_agreed *wanted)
 {
 	struct tcp_agreed agreed = *wanted;
-	struct tcp_segment syn_ack = { .ack = seq_add(in->seg.seq, 1) };
+	struct tcp_segment syn_ack = { .ack = seq_add(in->seg.seq, 1), .window = syn_window(tcp) };
 	uint32_t ts = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &in->flow), now;
 
 	if (!agreed.timestamps)
 		agreed.sack = agreed.window_scaling = false;
-	fill_syn_ack(stack, &syn_ack, &agreed);
+	fill_syn_ack(stack, tcp, &in->flow, &syn_ack, &agreed);
 	now = ts;
 	ts = (ts & ~((1u << COOKIE_TS_BITS) - 1)) | (agreed.window_scaling ? agreed.snd_wscale : 15u) |
 	     (agreed.sack ? 16u : 0);
@@ -134,7 +136,7 @@ static enum stack_verdict send_cookie(struct stack *stack, struct arrival *in, c
 	syn_ack.options.tsecr = in->seg.options.tsval;
 	stack->cookie_sent_at = stack->now;
 	COUNT(stack, cookies_sent);
-	reply_segment(stack, &in->flow, &syn_ack);
+	reply_segment(stack, tcp, &in->flow, &syn_ack);
 	return VERDICT_COOKIE_SENT;
 }
 
@@ -158,9 +160,9 @@ static enum stack_verdict accept_syn(struct stack *stack, struct listener *liste
 	struct tcp_agreed agreed;
 	struct half_open *half;
 
-	agree(stack, &in->seg, &agreed);
+	agree(listener->tcp, in, &agreed);
 	if (verdict == VERDICT_COOKIE_SENT)
-		return send_cookie(stack, in, &agreed);
+		return send_cookie(stack, listener->tcp, in, &agreed);
 	if (verdict != VERDICT_ACCEPTED)
 		return verdict;
 	half = pool_get(&stack->half_opens);
@@ -176,6 +178,7 @@ static enum stack_verdict accept_syn(struct stack *stack, struct listener *liste
 	half->irs = in->seg.seq;
 	half->ts_recent = agreed.timestamps ? in->seg.options.tsval : 0;
 	half->snd_wnd = in->seg.window;
+	half->rcv_wnd = syn_window(listener->tcp);
 	half->listener_slot = listener->head.slot;
 	half->agreed = agreed;
 	listener->half_open++;
@@ -189,7 +192,7 @@ static enum stack_verdict accept_syn(struct stack *stack, struct listener *liste
 /* A connection in SYN-RECEIVED with all that the handshake told, about to be ESTABLISHED. */
 static struct conn *establish(struct stack *stack, struct listener *listener, const struct half_open *half)
 {
-	struct conn *conn = conn_new(stack, &half->node.flow, listener->options.congestion);
+	struct conn *conn = conn_new(stack, &half->node.flow, listener->options.congestion, listener->tcp);
 
 	if (!conn)
 		return NULL;
@@ -199,10 +202,10 @@ static struct conn *establish(struct stack *stack, struct listener *listener, co
 	conn->listener_slot = listener->head.slot;
 	conn->flags |= listener->options.nodelay ? CONN_NODELAY : 0;
 	conn->iss = half->iss;
-	conn->snd_una = conn->snd_nxt = conn->snd_end = conn->recover = conn->round_end = seq_add(half->iss, 1);
+	conn->snd_una = conn->snd_nxt = conn->snd_end = conn->recover = seq_add(half->iss, 1);
 	conn->irs = half->irs;
 	conn->rcv_nxt = conn->last_ack_sent = conn->autotune_seq = seq_add(half->irs, 1);
-	conn->rcv_adv = seq_add(conn->rcv_nxt, syn_window(stack));
+	conn->rcv_adv = seq_add(conn->rcv_nxt, half->rcv_wnd);
 	conn->snd_wnd = conn->max_snd_wnd = half->snd_wnd;
 	conn->snd_wl1 = half->irs;
 	conn->snd_wl2 = conn->snd_una;
@@ -216,8 +219,7 @@ static struct conn *establish(struct stack *stack, struct listener *listener, co
 		conn->flags |= CONN_SYN_RETRANSMITTED;
 		conn->rtt.rto = duration_max(conn->rtt.rto, DURATION_S(3)); /* RFC 6298 section 5.7 */
 	} else if (!half->resent) {
-		rtt_sample(&conn->rtt, instant_sub(stack->now, half->opened), stack->config.tcp.rto_min,
-		           stack->config.tcp.rto_max);
+		rtt_sample(&conn->rtt, instant_sub(stack->now, half->opened), conn->tcp->rto_min, conn->tcp->rto_max);
 	}
 	conn_agree(stack, conn, &half->agreed);
 	connection_take_over(conn, half);
@@ -256,7 +258,8 @@ struct conn *half_open_promote(struct stack *stack, struct half_open *half, enum
 }
 
 /* What an ACK tells of the SYN that its cookie answered. */
-static bool read_cookie(struct stack *stack, struct arrival *in, struct half_open *half)
+static bool read_cookie(struct stack *stack, const struct stack_tcp_config *tcp, struct arrival *in,
+                        struct half_open *half)
 {
 	const struct tcp_segment *seg = &in->seg;
 	struct tcp_agreed *agreed = &half->agreed;
@@ -264,17 +267,18 @@ static bool read_cookie(struct stack *stack, struct arrival *in, struct half_ope
 
 	half->iss = seq_sub(seg->ack, 1);
 	half->irs = seq_sub(seg->seq, 1);
+	half->rcv_wnd = syn_window(tcp);
 	if (!secrets_cookie_check(stack, &in->flow, half->irs, half->iss, &agreed->peer_mss))
 		return false;
-	agreed->timestamps = stack->config.tcp.timestamps && seg->options.has_timestamps;
+	agreed->timestamps = tcp->timestamps && seg->options.has_timestamps;
 	if (agreed->timestamps) {
 		half->ts_recent = seg->options.tsval;
-		agreed->sack = stack->config.tcp.sack && (ts & 16);
-		agreed->window_scaling = stack->config.tcp.window_scaling && (ts & 15) != 15;
+		agreed->sack = tcp->sack && (ts & 16);
+		agreed->window_scaling = tcp->window_scaling && (ts & 15) != 15;
 	}
 	if (agreed->window_scaling) {
 		agreed->snd_wscale = ts & 15;
-		agreed->rcv_wscale = window_scale(stack);
+		agreed->rcv_wscale = window_scale(tcp);
 	}
 	return true;
 }
@@ -293,7 +297,7 @@ static int accept_cookie(struct stack *stack, struct listener *listener, struct 
 	struct conn *conn;
 
 	if (stack->cookie_sent_at.ns == 0 || instant_sub(stack->now, stack->cookie_sent_at).ns > DURATION_S(192).ns ||
-	    (in->seg.flags & TCP_SYN) || !read_cookie(stack, in, &half))
+	    (in->seg.flags & TCP_SYN) || !read_cookie(stack, listener->tcp, in, &half))
 		return CONTINUE;
 	if (listener->accept_queue >= listener->options.backlog)
 		return VERDICT_DROP_BACKLOG;
@@ -344,8 +348,9 @@ static enum stack_verdict wrong_ack(struct stack *stack, struct half_open *half,
 {
 	struct half_open cookie = { .node.flow = in->flow };
 
-	if (stack->cookie_sent_at.ns > 0 && read_cookie(stack, in, &cookie)) {
-		struct listener *listener = listener_of(stack, half);
+	struct listener *listener = listener_of(stack, half);
+
+	if (stack->cookie_sent_at.ns > 0 && read_cookie(stack, listener->tcp, in, &cookie)) {
 		int verdict;
 
 		COUNT(stack, half_open_evicted);
@@ -366,7 +371,7 @@ static enum stack_verdict challenge(struct stack *stack, struct half_open *half)
 		.seq = seq_add(half->iss, 1),
 		.ack = seq_add(half->irs, 1),
 		.flags = TCP_ACK,
-		.window = (uint16_t)(syn_window(stack) >> half->agreed.rcv_wscale),
+		.window = (uint16_t)(half->rcv_wnd >> half->agreed.rcv_wscale),
 	};
 
 	if (!reply_allowed(stack, &half->challenges))
@@ -374,7 +379,7 @@ static enum stack_verdict challenge(struct stack *stack, struct half_open *half)
 	ack.options.has_timestamps = half->agreed.timestamps;
 	ack.options.tsval = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &half->node.flow);
 	ack.options.tsecr = half->ts_recent;
-	reply_segment(stack, &half->node.flow, &ack);
+	reply_segment(stack, listener_of(stack, half)->tcp, &half->node.flow, &ack);
 	return VERDICT_CHALLENGE_ACK;
 }
 
@@ -398,7 +403,7 @@ enum stack_verdict arrive_half_open(struct stack *stack, struct half_open *half,
 	if (half->agreed.timestamps && !(seg->flags & TCP_RST) &&
 	    (!seg->options.has_timestamps || (int32_t)(seg->options.tsval - half->ts_recent) < 0))
 		return VERDICT_DROP_PAWS;
-	if (offset < 0 || (uint32_t)offset > syn_window(stack)) {
+	if (offset < 0 || (uint32_t)offset > half->rcv_wnd) {
 		if (!(seg->flags & TCP_RST))
 			challenge(stack, half);
 		return VERDICT_DROP_OUT_OF_WINDOW;

@@ -28,7 +28,7 @@ static void fill_conn(const struct stack *stack, const struct conn *conn, struct
 		.opened = conn->opened,
 		.last_snd = conn->last_snd,
 		.last_rcv = conn->last_rcv,
-		.rto = rtt_backed_off(&conn->rtt, conn->backoff, stack->config.tcp.rto_max),
+		.rto = rtt_backed_off(&conn->rtt, conn->backoff, conn->tcp->rto_max),
 		.srtt = conn->rtt.srtt,
 		.rttvar = conn->rtt.rttvar,
 		.min_rtt = conn->rtt.min,

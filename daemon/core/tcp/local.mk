@@ -15,6 +15,7 @@ libcore_la_SOURCES += \
 	daemon/core/tcp/half_open.c \
 	daemon/core/tcp/info.c \
 	daemon/core/tcp/output.c \
+	daemon/core/tcp/profile.c \
 	daemon/core/tcp/receive.c \
 	daemon/core/tcp/reno.c \
 	daemon/core/tcp/reply.c \

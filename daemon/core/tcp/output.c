@@ -216,16 +216,15 @@ static uint16_t advertise(struct stack *stack, struct conn *conn)
 	return (uint16_t)((uint32_t)seq_diff(conn->rcv_adv, conn->rcv_nxt) >> conn->agreed.rcv_wscale);
 }
 
-static void fill_syn(struct stack *stack, struct conn *conn, struct tcp_segment *seg)
+static void fill_syn(const struct stack *stack, const struct conn *conn, struct tcp_segment *seg)
 {
-	const struct stack_tcp_config *tcp = &stack->config.tcp;
+	const struct stack_tcp_config *tcp = conn->tcp;
 	bool answer = conn->state == TCPS_SYN_RECEIVED;
-	uint32_t mss = stack->config.mtu_bytes - IPV4_HEADER_BYTES - TCP_HEADER_BYTES;
 
 	seg->flags = answer ? TCP_SYN | TCP_ACK : TCP_SYN;
 	seg->window = (uint16_t)(conn->rcvbuf > UINT16_MAX ? UINT16_MAX : conn->rcvbuf);
 	seg->options.has_mss = true;
-	seg->options.mss = (uint16_t)(tcp->mss_max_bytes && mss > tcp->mss_max_bytes ? tcp->mss_max_bytes : mss);
+	seg->options.mss = conn_mss_offer(stack, tcp, &conn->node.flow);
 	seg->options.sack_permitted = answer ? conn->agreed.sack : tcp->sack;
 	seg->options.has_wscale = answer ? conn->agreed.window_scaling : tcp->window_scaling;
 	seg->options.wscale = conn->agreed.rcv_wscale;
@@ -265,17 +264,9 @@ static void fill_segment(struct stack *stack, struct conn *conn, const struct pl
 static void build_frame(struct stack *stack, struct conn *conn, const struct plan *plan, const struct mac_addr *mac,
                         struct frame_out *frame)
 {
-	struct ethernet_header ethernet = { .destination = *mac,
-		                            .source = stack->config.mac,
-		                            .type = ETHERTYPE_IPV4 };
-	struct ipv4_packet ip = {
-		.source = conn->node.flow.local,
-		.destination = conn->node.flow.remote,
-		.ttl = stack->config.tcp.ttl,
-		.protocol = IP_PROTOCOL_TCP,
-		.dont_fragment = true,
-	};
-	uint8_t *tcp = frame->header + ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES;
+	const struct flow *flow = &conn->node.flow;
+	uint32_t ip_bytes = ip_headers_bytes(flow);
+	uint8_t *tcp = frame->header + ip_bytes;
 	struct tcp_segment seg;
 	uint32_t tcp_bytes;
 	uint64_t sum;
@@ -283,23 +274,25 @@ static void build_frame(struct stack *stack, struct conn *conn, const struct pla
 
 	fill_segment(stack, conn, plan, &seg);
 	tcp_bytes = (uint32_t)tcp_write(tcp, &seg);
-	ip.payload_bytes = tcp_bytes + plan->length;
-	ethernet_write(frame->header, &ethernet);
-	ipv4_write(frame->header + ETHERNET_HEADER_BYTES, &ip);
+	ip_write_headers(stack, frame->header, mac, flow,
+	                 &(struct ip_service){ .tos = (uint8_t)(conn->tcp->dscp << 2),
+	                                       .ttl = conn->tcp->ttl,
+	                                       .dont_fragment = conn->tcp->path_mtu != STACK_PATH_MTU_OFF },
+	                 tcp_bytes + plan->length);
 	if (plan->length > 0) {
 		uint32_t got = strip_view(&conn->tx->strip, plan->seq, plan->length, frame->iov + 1,
 		                          FRAME_OUT_IOV_MAX - 1, &count);
 
 		CORE_ASSERT(got == plan->length);
 	}
-	frame->header_bytes = (uint16_t)(ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES + tcp_bytes);
+	frame->header_bytes = (uint16_t)(ip_bytes + tcp_bytes);
 	frame->iov[0] = (struct iovec){ frame->header, frame->header_bytes };
 	frame->iov_count = (uint32_t)count + 1;
 	frame->length = frame->header_bytes + plan->length;
 	frame->gso_bytes = plan->length > conn->mss ? conn->mss : 0;
-	frame->is_ipv6 = false;
-	frame->checksum_start = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES;
-	sum = checksum_pseudo(&ip.source, &ip.destination, IP_PROTOCOL_TCP, ip.payload_bytes);
+	frame->is_ipv6 = !ip_addr_is_v4(&flow->remote);
+	frame->checksum_start = (uint16_t)ip_bytes;
+	sum = checksum_pseudo(&flow->local, &flow->remote, IP_PROTOCOL_TCP, tcp_bytes + plan->length);
 	if (stack->config.checksum_offload) {
 		frame->checksum_offset = 16;
 		store16(tcp + 16, checksum_fold(sum));

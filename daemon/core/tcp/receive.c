@@ -196,7 +196,7 @@ seq_t receive_window_edge(struct stack *stack, struct conn *conn)
 static void autotune(struct stack *stack, struct conn *conn, seq_t read)
 {
 	struct duration period = duration_max(conn->rtt.srtt, DURATION_MS(1));
-	uint32_t limit = stack->config.tcp.rcvbuf_max_bytes;
+	uint32_t limit = conn->tcp->rcvbuf_max_bytes;
 	uint32_t consumed;
 
 	if (instant_sub(stack->now, conn->autotune_at).ns < period.ns)

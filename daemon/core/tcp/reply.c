@@ -9,35 +9,28 @@ uint32_t tcp_clock_ms(const struct stack *stack)
 	return (uint32_t)(stack->now.ns / 1000000);
 }
 
-void reply_segment(struct stack *stack, const struct flow *flow, const struct tcp_segment *segment)
+void reply_segment(struct stack *stack, const struct stack_tcp_config *tcp, const struct flow *flow,
+                   const struct tcp_segment *segment)
 {
 	struct raw_frame *frame = raw_slot(stack);
+	struct ip_service service = { .tos = (uint8_t)(tcp->dscp << 2), .ttl = tcp->ttl, .dont_fragment = true };
+	uint32_t ip_bytes = ip_headers_bytes(flow), bytes;
 	struct tcp_segment seg = *segment;
-	struct ipv4_packet ip = {
-		.source = flow->local,
-		.destination = flow->remote,
-		.ttl = stack->config.tcp.ttl,
-		.protocol = IP_PROTOCOL_TCP,
-		.dont_fragment = true,
-	};
-	struct ethernet_header ethernet = { .source = stack->config.mac, .type = ETHERTYPE_IPV4 };
-	uint8_t *tcp;
+	uint8_t *out;
 	uint64_t sum;
 
 	if (!frame)
 		return;
-	tcp = frame->bytes + ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES;
+	out = frame->bytes + ip_bytes;
 	seg.source_port = flow->local_port;
 	seg.destination_port = flow->remote_port;
-	ip.payload_bytes = (uint32_t)tcp_write(tcp, &seg);
-	sum = checksum_pseudo(&flow->local, &flow->remote, IP_PROTOCOL_TCP, ip.payload_bytes);
-	sum = checksum_add(sum, tcp, ip.payload_bytes, 0);
-	store16(tcp + 16, (uint16_t)~checksum_fold(sum));
-	ethernet_write(frame->bytes, &ethernet);
-	ipv4_write(frame->bytes + ETHERNET_HEADER_BYTES, &ip);
+	bytes = (uint32_t)tcp_write(out, &seg);
+	sum = checksum_pseudo(&flow->local, &flow->remote, IP_PROTOCOL_TCP, bytes);
+	sum = checksum_add(sum, out, bytes, 0);
+	store16(out + 16, (uint16_t)~checksum_fold(sum));
+	ip_write_headers(stack, frame->bytes, NULL, flow, &service, bytes);
 	frame->destination = flow->remote;
-	frame->inline_bytes = frame->length =
-	        (uint16_t)(ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES + ip.payload_bytes);
+	frame->inline_bytes = frame->length = (uint16_t)(ip_bytes + bytes);
 	frame->block = NULL;
 	if (seg.flags & TCP_RST)
 		COUNT(stack, resets_sent);
@@ -55,7 +48,7 @@ void reply_reset(struct stack *stack, const struct arrival *in)
 		rst.ack = seq_add(in->seg.seq, tcp_segment_length(&in->seg));
 		rst.flags |= TCP_ACK;
 	}
-	reply_segment(stack, &in->flow, &rst);
+	reply_segment(stack, &stack->config.tcp, &in->flow, &rst);
 }
 
 static uint16_t window_field(const struct conn *conn)
@@ -69,7 +62,7 @@ void reply_reset_conn(struct stack *stack, const struct conn *conn)
 {
 	struct tcp_segment rst = { .seq = conn->snd_nxt, .ack = conn->rcv_nxt, .flags = TCP_RST | TCP_ACK };
 
-	reply_segment(stack, &conn->node.flow, &rst);
+	reply_segment(stack, conn->tcp, &conn->node.flow, &rst);
 }
 
 bool reply_allowed(struct stack *stack, struct challenge_limit *limit)
@@ -103,6 +96,6 @@ enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn)
 		ack.options.tsval = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &conn->node.flow);
 		ack.options.tsecr = conn->ts_recent;
 	}
-	reply_segment(stack, &conn->node.flow, &ack);
+	reply_segment(stack, conn->tcp, &conn->node.flow, &ack);
 	return VERDICT_CHALLENGE_ACK;
 }

@@ -8,6 +8,7 @@
 int stack_listen(struct stack *stack, const struct stack_listen_options *options, struct conn_handle *ret_listener)
 {
 	uint32_t *bucket = &stack->listener_bucket[options->port % LISTENER_BUCKETS];
+	const struct stack_tcp_config *tcp;
 	struct listener *listener;
 
 	if (options->port == 0 || options->backlog == 0)
@@ -20,10 +21,19 @@ int stack_listen(struct stack *stack, const struct stack_listen_options *options
 		    ip_addr_equal(&listener->options.address, &options->address))
 			return -EADDRINUSE;
 	}
+	if (options->tcp && !stack_tcp_config_valid(options->tcp))
+		return -EINVAL;
+	tcp = options->tcp ? profile_get(stack, options->tcp) : profile_share(stack->tcp);
+	if (!tcp)
+		return -ENOMEM;
 	listener = pool_get(&stack->listeners);
-	if (!listener)
+	if (!listener) {
+		profile_put(stack, tcp);
 		return -ENOSPC;
+	}
 	listener->options = *options;
+	listener->options.tcp = NULL;
+	listener->tcp = tcp;
 	if (!listener->options.congestion)
 		listener->options.congestion = stack->config.congestion_default;
 	listener->next_slot = *bucket;
@@ -36,11 +46,12 @@ int stack_listen(struct stack *stack, const struct stack_listen_options *options
 /* RST to the peer of a half-open connection, whose record goes. */
 static void refuse_half_open(struct stack *stack, struct half_open *half, enum tcp_cause cause)
 {
+	const struct listener *listener = pool_at(&stack->listeners, half->listener_slot);
 	struct tcp_segment rst = { .seq = seq_add(half->iss, 1),
 		                   .ack = seq_add(half->irs, 1),
 		                   .flags = TCP_RST | TCP_ACK };
 
-	reply_segment(stack, &half->node.flow, &rst);
+	reply_segment(stack, listener->tcp, &half->node.flow, &rst);
 	half_open_gone(stack, half, cause);
 	half_open_free(stack, half);
 }
@@ -72,6 +83,7 @@ static void remove_listener(struct stack *stack, struct listener *listener, enum
 		slot = &((struct listener *)pool_at(&stack->listeners, *slot))->next_slot;
 	*slot = listener->next_slot;
 	stack->in_state[TCPS_LISTEN]--;
+	profile_put(stack, listener->tcp);
 	pool_put(&stack->listeners, listener);
 }
 
@@ -117,15 +129,22 @@ int stack_connect(struct stack *stack, const struct stack_connect_options *optio
 {
 	const struct stack_congestion *congestion =
 	        options->congestion ? options->congestion : stack->config.congestion_default;
+	const struct stack_tcp_config *tcp;
 	struct conn *conn;
 	struct flow flow;
 	int error = choose_flow(stack, options, &flow);
 
 	if (error < 0)
 		return error;
+	if (options->tcp && !stack_tcp_config_valid(options->tcp))
+		return -EINVAL;
 	if (!journal_admits(stack, TCPS_SYN_SENT) || stack->conns.used >= stack->conns.limit)
 		return -ENOBUFS;
-	conn = conn_new(stack, &flow, congestion);
+	tcp = options->tcp ? profile_get(stack, options->tcp) : profile_share(stack->tcp);
+	if (!tcp)
+		return -ENOMEM;
+	conn = conn_new(stack, &flow, congestion, tcp);
+	profile_put(stack, tcp);
 	if (!conn)
 		return -ENOMEM;
 	conn->id = stack->next_id;
@@ -134,10 +153,10 @@ int stack_connect(struct stack *stack, const struct stack_connect_options *optio
 	conn->service = options->service;
 	conn->flags |= CONN_ACTIVE | CONN_SEND_SYN | (options->nodelay ? CONN_NODELAY : 0);
 	conn->iss = conn->snd_una = conn->snd_nxt = secrets_isn(stack, &flow);
-	conn->snd_end = conn->recover = conn->round_end = seq_add(conn->iss, 1);
-	conn->mss = 536; /* until the peer has said more */
-	if (stack->config.tcp.window_scaling)
-		conn->agreed.rcv_wscale = window_scale(stack);
+	conn->snd_end = conn->recover = seq_add(conn->iss, 1);
+	conn->mss = conn_mss_default(&flow); /* until the peer has said more */
+	if (conn->tcp->window_scaling)
+		conn->agreed.rcv_wscale = window_scale(conn->tcp);
 	demux_insert(stack, &conn->node, RECORD_CONN);
 	conn->flags &= ~(uint32_t)CONN_NOT_HASHED;
 	connection_set_state(stack, conn, TCPS_SYN_SENT, CAUSE_LOCAL_CONNECT);
@@ -154,7 +173,7 @@ bool stack_next_ready(struct stack *stack, struct stack_ready *ret_ready)
 	struct conn *conn;
 
 	while ((conn = stack->ready_first)) {
-		stack->ready_first = conn->ready_next;
+		stack->ready_first = conn->ready_next == POOL_NONE ? NULL : pool_at(&stack->conns, conn->ready_next);
 		if (!stack->ready_first)
 			stack->ready_last = NULL;
 		if (conn->flags & (CONN_DEAD | CONN_ORPHAN)) {
@@ -191,6 +210,48 @@ int stack_set_user(struct stack *stack, struct conn_handle handle, uint64_t user
 	if (!conn)
 		return -EBADF;
 	conn->user = user;
+	return 0;
+}
+
+/* ---- tunables
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+/* Where a handle's tunables are kept; NULL: stale. */
+static const struct stack_tcp_config **tunables_of(const struct stack *stack, struct conn_handle handle)
+{
+	struct listener *listener = pool_find(&stack->listeners, handle.v);
+	struct conn *conn = listener ? NULL : conn_find(stack, handle);
+
+	if (listener)
+		return &listener->tcp;
+	return conn ? &conn->tcp : NULL;
+}
+
+int stack_set_tcp(struct stack *stack, struct conn_handle handle, const struct stack_tcp_config *tcp)
+{
+	const struct stack_tcp_config **place = tunables_of(stack, handle), *before, *after;
+
+	if (!place)
+		return -EBADF;
+	if (!stack_tcp_config_valid(tcp))
+		return -EINVAL;
+	after = profile_get(stack, tcp);
+	if (!after)
+		return -ENOMEM;
+	before = *place;
+	*place = after;
+	profile_put(stack, before);
+	return 0;
+}
+
+int stack_get_tcp(const struct stack *stack, struct conn_handle handle, struct stack_tcp_config *ret_tcp)
+{
+	const struct stack_tcp_config **place = tunables_of(stack, handle);
+
+	if (!place)
+		return -EBADF;
+	*ret_tcp = **place;
 	return 0;
 }
 
@@ -263,8 +324,8 @@ static void tune_sndbuf(const struct stack *stack, struct conn *conn)
 {
 	uint64_t wanted = 2ull * conn->cwnd;
 
-	if (wanted > stack->config.tcp.sndbuf_max_bytes)
-		wanted = stack->config.tcp.sndbuf_max_bytes;
+	if (wanted > conn->tcp->sndbuf_max_bytes)
+		wanted = conn->tcp->sndbuf_max_bytes;
 	if (wanted > conn->sndbuf && stack->blocks.used < stack->blocks.limit - stack->blocks.limit / 4)
 		conn->sndbuf = (uint32_t)wanted;
 }

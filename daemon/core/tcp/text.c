@@ -22,7 +22,7 @@ static void schedule_ack(struct stack *stack, struct conn *conn, uint32_t length
 	}
 	if (!(conn->flags & CONN_ACK_DELAYED)) {
 		conn->flags |= CONN_ACK_DELAYED;
-		conn->ack_due = instant_add(stack->now, stack->config.tcp.delayed_ack);
+		conn->ack_due = instant_add(stack->now, conn->tcp->delayed_ack);
 		conn_arm(stack, conn);
 	}
 }

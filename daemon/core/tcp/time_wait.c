@@ -2,9 +2,16 @@
  * or restarted one goes to the end. */
 #include "core/tcp/engine.h"
 
+struct duration time_wait_length(const struct stack *stack)
+{
+	const struct stack_tcp_config *tcp = &stack->config.tcp;
+
+	return tcp->time_wait.ns > 0 ? tcp->time_wait : (struct duration){ 2 * tcp->msl.ns };
+}
+
 static void enqueue(struct stack *stack, struct time_wait *tw)
 {
-	tw->due = instant_add(stack->now, (struct duration){ 2 * stack->config.tcp.msl.ns });
+	tw->due = instant_add(stack->now, time_wait_length(stack));
 	tw->newer = POOL_NONE;
 	tw->older = stack->time_wait_newest;
 	if (tw->older != POOL_NONE)
@@ -97,7 +104,7 @@ static void send_ack(struct stack *stack, const struct time_wait *tw)
 		ack.options.tsval = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &tw->node.flow);
 		ack.options.tsecr = tw->ts_recent;
 	}
-	reply_segment(stack, &tw->node.flow, &ack);
+	reply_segment(stack, &stack->config.tcp, &tw->node.flow, &ack);
 }
 
 /* RFC 6191 and RFC 9293 MAY-2: may this SYN begin a new incarnation? */

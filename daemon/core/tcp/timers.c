@@ -2,16 +2,16 @@
  * override of silly-window avoidance, delayed ACK, FIN-WAIT-2, 2MSL. */
 #include "core/tcp/engine.h"
 
-static struct duration backed_off(const struct stack *stack, const struct conn *conn)
+static struct duration backed_off(const struct conn *conn)
 {
-	return rtt_backed_off(&conn->rtt, conn->backoff, stack->config.tcp.rto_max);
+	return rtt_backed_off(&conn->rtt, conn->backoff, conn->tcp->rto_max);
 }
 
 static void back_off(struct stack *stack, struct conn *conn)
 {
 	if (conn->backoff < 32)
 		conn->backoff++;
-	conn->rtx_due = instant_add(stack->now, backed_off(stack, conn));
+	conn->rtx_due = instant_add(stack->now, backed_off(conn));
 }
 
 void output_restart_timer(struct stack *stack, struct conn *conn)
@@ -32,14 +32,14 @@ void output_restart_timer(struct stack *stack, struct conn *conn)
 	}
 	if (conn->rtx_due.ns == INT64_MAX && (in_flight || waiting || fin_waiting)) {
 		conn->progress_at = stack->now; /* the waiting begins: what gives up counts from here */
-		conn->rtx_due = instant_add(stack->now, backed_off(stack, conn));
+		conn->rtx_due = instant_add(stack->now, backed_off(conn));
 	}
 	conn_arm(stack, conn);
 }
 
 static void syn_timeout(struct stack *stack, struct conn *conn)
 {
-	if (instant_reached(instant_add(conn->opened, stack->config.tcp.syn_timeout), stack->now)) {
+	if (instant_reached(instant_add(conn->opened, conn->tcp->syn_timeout), stack->now)) {
 		conn_reset(stack, conn, CAUSE_TIMEOUT_SYN);
 		return;
 	}
@@ -57,7 +57,7 @@ static void probe(struct stack *stack, struct conn *conn)
 	if (conn->flags & CONN_ORPHAN)
 		answered = conn->progress_at;
 
-	if (instant_reached(instant_add(answered, stack->config.tcp.retransmit_timeout), stack->now)) {
+	if (instant_reached(instant_add(answered, conn->tcp->retransmit_timeout), stack->now)) {
 		conn_reset(stack, conn, CAUSE_TIMEOUT_ZERO_WINDOW);
 		return;
 	}
@@ -72,7 +72,7 @@ static void retransmission_timeout(struct stack *stack, struct conn *conn)
 {
 	struct sent_news news = { 0 };
 
-	if (instant_reached(instant_add(conn->progress_at, stack->config.tcp.retransmit_timeout), stack->now)) {
+	if (instant_reached(instant_add(conn->progress_at, conn->tcp->retransmit_timeout), stack->now)) {
 		conn_reset(stack, conn, CAUSE_TIMEOUT_RETRANSMIT);
 		return;
 	}
@@ -98,12 +98,12 @@ static void waiting_timeout(struct stack *stack, struct conn *conn)
 
 	if (!fin_waiting && !seq_gt(conn->snd_end, conn->snd_nxt))
 		return;
-	if (instant_reached(instant_add(conn->progress_at, stack->config.tcp.retransmit_timeout), stack->now)) {
+	if (instant_reached(instant_add(conn->progress_at, conn->tcp->retransmit_timeout), stack->now)) {
 		conn_reset(stack, conn, CAUSE_TIMEOUT_RETRANSMIT);
 		return;
 	}
 	conn->flags |= CONN_FORCE;
-	conn->rtx_due = instant_add(stack->now, backed_off(stack, conn));
+	conn->rtx_due = instant_add(stack->now, backed_off(conn));
 	conn_want_output(stack, conn);
 }
 
@@ -136,7 +136,7 @@ void timers_orphaned(struct stack *stack, struct conn *conn)
 		conn->progress_at = stack->now;
 	if (conn->state != TCPS_FIN_WAIT_2 || !(conn->flags & CONN_ORPHAN))
 		return;
-	conn->idle_due = instant_add(stack->now, stack->config.tcp.fin_wait_2_timeout);
+	conn->idle_due = instant_add(stack->now, conn->tcp->fin_wait_2_timeout);
 	conn_arm(stack, conn);
 }
 

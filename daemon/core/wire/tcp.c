@@ -13,12 +13,18 @@ enum {
 	OPTION_SACK_PERMITTED = 4,
 	OPTION_SACK = 5,
 	OPTION_TIMESTAMPS = 8,
+	OPTION_USER_TIMEOUT = 28,
+	OPTION_FASTOPEN = 34,
+	OPTION_ACCECN_0 = 172,
+	OPTION_ACCECN_1 = 174,
 
 	MSS_BYTES = 4,
 	WSCALE_BYTES = 3,
 	SACK_PERMITTED_BYTES = 2,
 	TIMESTAMPS_BYTES = 10,
 	SACK_BLOCK_BYTES = 8,
+	USER_TIMEOUT_BYTES = 4,
+	ACCECN_COUNTER_BYTES = 3,
 };
 
 #define OPTIONS_BYTES_MAX (TCP_HEADER_BYTES_MAX - TCP_HEADER_BYTES)
@@ -34,6 +40,29 @@ static void read_sack(const uint8_t *value, size_t length, struct tcp_options *o
 		if (seq_gt(block.end, block.start) && options->sack_count < TCP_SACK_BLOCKS_MAX)
 			options->sack[options->sack_count++] = block;
 	}
+}
+
+static void read_fastopen(const uint8_t *value, size_t length, struct tcp_options *options)
+{
+	bool sound = length == 0 || (length >= TCP_FASTOPEN_MIN && length <= TCP_FASTOPEN_MAX &&
+	                             length % 2 == 0); /* RFC 7413 4.1.1 */
+
+	if (!sound || options->has_fastopen)
+		return;
+	options->has_fastopen = true;
+	options->fastopen_bytes = (uint8_t)length;
+	memcpy(options->fastopen, value, length);
+}
+
+static void read_accecn(uint8_t order, const uint8_t *value, size_t length, struct tcp_options *options)
+{
+	if (length % ACCECN_COUNTER_BYTES != 0 || length > TCP_ACCECN_COUNTERS * ACCECN_COUNTER_BYTES ||
+	    options->has_accecn)
+		return;
+	options->has_accecn = true;
+	options->accecn_order = order;
+	for (; length > 0; value += ACCECN_COUNTER_BYTES, length -= ACCECN_COUNTER_BYTES)
+		options->accecn[options->accecn_count++] = (uint32_t)value[0] << 16 | load16(value + 1);
 }
 
 /* One option of a kind that has a length; `length` is that of `value`. */
@@ -69,6 +98,22 @@ static void read_option(uint8_t kind, const uint8_t *value, size_t length, bool 
 			options->tsval = load32(value);
 			options->tsecr = load32(value + 4);
 		}
+		break;
+	case OPTION_USER_TIMEOUT:
+		if (length == USER_TIMEOUT_BYTES - 2 && !options->has_user_timeout) {
+			options->has_user_timeout = true;
+			options->user_timeout_minutes = value[0] >> 7;
+			options->user_timeout = load16(value) & 0x7fff;
+		}
+		break;
+	case OPTION_FASTOPEN:
+		if (syn)
+			read_fastopen(value, length, options);
+		break;
+	case OPTION_ACCECN_0:
+	case OPTION_ACCECN_1:
+		read_accecn(kind == OPTION_ACCECN_0 ? TCP_ACCECN_ORDER_0 : TCP_ACCECN_ORDER_1, value, length,
+		            options);
 		break;
 	default:
 		break;
@@ -112,7 +157,7 @@ int tcp_read(const uint8_t *bytes, size_t length, struct tcp_segment *ret_segmen
 	ret_segment->destination_port = load16(bytes + 2);
 	ret_segment->seq = SEQ(load32(bytes + 4));
 	ret_segment->ack = SEQ(load32(bytes + 8));
-	ret_segment->flags = bytes[13];
+	ret_segment->flags = (uint16_t)((bytes[12] & 1u) << 8 | bytes[13]);
 	ret_segment->window = load16(bytes + 14);
 	ret_segment->urgent_pointer = load16(bytes + 18);
 	ret_segment->payload = bytes + header;
@@ -129,10 +174,47 @@ int tcp_read(const uint8_t *bytes, size_t length, struct tcp_segment *ret_segmen
 	return 0;
 }
 
+/* Fills up to a multiple of four. */
+static uint8_t *pad(uint8_t *out, uint8_t *at)
+{
+	while ((at - out) % 4 != 0)
+		*at++ = OPTION_NOP;
+	return at;
+}
+
+static uint8_t *write_fastopen(uint8_t *out, uint8_t *at, const struct tcp_options *options)
+{
+	size_t bytes = 2u + options->fastopen_bytes;
+
+	if ((size_t)(at - out) + ((bytes + 3) & ~(size_t)3) > OPTIONS_BYTES_MAX)
+		return at;
+	*at++ = OPTION_FASTOPEN;
+	*at++ = (uint8_t)bytes;
+	memcpy(at, options->fastopen, options->fastopen_bytes);
+	return pad(out, at + options->fastopen_bytes);
+}
+
+static uint8_t *write_accecn(uint8_t *out, uint8_t *at, const struct tcp_options *options)
+{
+	size_t room = OPTIONS_BYTES_MAX - (size_t)(at - out), count = options->accecn_count;
+
+	while (count > 0 && ((2 + count * ACCECN_COUNTER_BYTES + 3) & ~(size_t)3) > room)
+		count--;
+	if (room < 4)
+		return at;
+	*at++ = options->accecn_order == TCP_ACCECN_ORDER_0 ? OPTION_ACCECN_0 : OPTION_ACCECN_1;
+	*at++ = (uint8_t)(2 + count * ACCECN_COUNTER_BYTES);
+	for (size_t i = 0; i < count; i++, at += ACCECN_COUNTER_BYTES) {
+		at[0] = (uint8_t)(options->accecn[i] >> 16);
+		store16(at + 1, options->accecn[i] & 0xffff);
+	}
+	return pad(out, at);
+}
+
 /* As many blocks as the options still have room for; none when not even one fits. */
 static uint8_t *write_sack(uint8_t *at, size_t used, const struct tcp_options *options)
 {
-	size_t count = (OPTIONS_BYTES_MAX - used - 4) / SACK_BLOCK_BYTES;
+	size_t count = used + 4 > OPTIONS_BYTES_MAX ? 0 : (OPTIONS_BYTES_MAX - used - 4) / SACK_BLOCK_BYTES;
 
 	if (count > options->sack_count)
 		count = options->sack_count;
@@ -186,6 +268,16 @@ static size_t write_options(uint8_t *out, const struct tcp_options *options)
 		*at++ = WSCALE_BYTES;
 		*at++ = options->wscale;
 	}
+	if (options->has_user_timeout && at - out + USER_TIMEOUT_BYTES <= OPTIONS_BYTES_MAX) {
+		*at++ = OPTION_USER_TIMEOUT;
+		*at++ = USER_TIMEOUT_BYTES;
+		store16(at, (uint32_t)options->user_timeout_minutes << 15 | (options->user_timeout & 0x7fff));
+		at += 2;
+	}
+	if (options->has_fastopen)
+		at = write_fastopen(out, at, options);
+	if (options->has_accecn)
+		at = write_accecn(out, at, options);
 	if (options->sack_count > 0)
 		at = write_sack(at, (size_t)(at - out), options);
 	return (size_t)(at - out);
@@ -199,8 +291,8 @@ size_t tcp_write(uint8_t *out, const struct tcp_segment *segment)
 	store16(out + 2, segment->destination_port);
 	store32(out + 4, segment->seq.v);
 	store32(out + 8, segment->ack.v);
-	out[12] = (uint8_t)(header / 4 << 4);
-	out[13] = segment->flags;
+	out[12] = (uint8_t)(header / 4 << 4 | (segment->flags >> 8 & 1));
+	out[13] = (uint8_t)segment->flags;
 	store16(out + 14, segment->window);
 	store16(out + 16, 0);
 	store16(out + 18, segment->urgent_pointer);

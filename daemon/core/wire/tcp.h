@@ -1,5 +1,6 @@
 #pragma once
-/* TCP segments on the wire (RFC 9293 section 3.1, RFC 7323, RFC 2018): every field and option read and written. */
+/* TCP segments on the wire (RFC 9293 section 3.1, RFC 7323, RFC 2018, RFC 5482, RFC 7413, RFC 9768): every field and
+ * option read and written. */
 #include "core/base/seq.h"
 
 #include <stdbool.h>
@@ -10,6 +11,9 @@ enum {
 	TCP_HEADER_BYTES_MAX = 60,
 	TCP_SACK_BLOCKS_MAX = 4,
 	TCP_WSCALE_MAX = 14, /* RFC 7323 section 2.3 */
+	TCP_FASTOPEN_MIN = 4,
+	TCP_FASTOPEN_MAX = 16, /* bytes of a cookie, RFC 7413 section 4.1.1 */
+	TCP_ACCECN_COUNTERS = 3,
 };
 
 enum tcp_flag {
@@ -21,6 +25,13 @@ enum tcp_flag {
 	TCP_URG = 0x20,
 	TCP_ECE = 0x40,
 	TCP_CWR = 0x80,
+	TCP_AE = 0x100, /* RFC 9768, the former NS */
+};
+
+/* Orders of the AccECN option's counters (RFC 9768 section 3.2.3). */
+enum tcp_accecn_order {
+	TCP_ACCECN_ORDER_0, /* kind 172: EE0B, ECEB, EE1B */
+	TCP_ACCECN_ORDER_1, /* kind 174: EE1B, ECEB, EE0B */
 };
 
 struct tcp_sack_block {
@@ -34,12 +45,21 @@ struct tcp_options {
 	uint16_t mss;
 	uint32_t tsval, tsecr;
 	struct tcp_sack_block sack[TCP_SACK_BLOCKS_MAX];
+
+	bool has_user_timeout, user_timeout_minutes;
+	uint16_t user_timeout; /* 15 bits, in seconds or minutes */
+	bool has_fastopen;     /* only on a SYN; without a cookie it asks for one */
+	uint8_t fastopen_bytes;
+	uint8_t fastopen[TCP_FASTOPEN_MAX];
+	bool has_accecn;
+	uint8_t accecn_order, accecn_count;   /* 0 to 3 counters, in the order of the option */
+	uint32_t accecn[TCP_ACCECN_COUNTERS]; /* 24 bits each */
 };
 
 struct tcp_segment {
 	uint16_t source_port, destination_port;
 	seq_t seq, ack;
-	uint8_t flags;   /* enum tcp_flag */
+	uint16_t flags;  /* enum tcp_flag */
 	uint16_t window; /* as on the wire, not scaled */
 	uint16_t urgent_pointer;
 	struct tcp_options options;
@@ -50,13 +70,14 @@ struct tcp_segment {
 /* Reads header and options; the checksum is not looked at. Options of unknown kind are skipped by their length; an
  * option with length 0, 1 or running past the header ends the reading of options, and what came before it holds; an
  * option of a known kind with a wrong length is skipped; of two of one kind the first holds. MSS, window scale and
- * SACK-permitted count only on a SYN (the reader keeps them off other segments). SACK blocks that are empty or
- * inverted are left out. Returns 0, or -EBADMSG when the header is short or its data offset is wrong. */
+ * SACK-permitted, Fast Open count only on a SYN (the reader keeps them off other segments). SACK blocks that are
+ * empty or inverted are left out. Returns 0, or -EBADMSG when the header is short or its data offset is wrong. */
 int tcp_read(const uint8_t *bytes, size_t length, struct tcp_segment *ret_segment);
 
-/* Writes header and options (order MSS, SACK-permitted, timestamps, window scale, SACK; padded with NOP so that
- * timestamps and SACK blocks are aligned), checksum 0, payload not. As many SACK blocks as fit are written.
- * Returns the header's length, at most TCP_HEADER_BYTES_MAX. */
+/* Writes header and options (order MSS, SACK-permitted, timestamps, window scale, user timeout, Fast Open, AccECN,
+ * SACK; padded with NOP so that timestamps and SACK blocks are aligned), checksum 0, payload not. What does not fit
+ * any more is left out (of the last two in part: as many counters or SACK blocks as fit). Returns the header's
+ * length, at most TCP_HEADER_BYTES_MAX. */
 size_t tcp_write(uint8_t *out, const struct tcp_segment *segment);
 
 /* Sequence space the segment takes: payload plus one for SYN and one for FIN (RFC 9293 section 3.4, SEG.LEN). */
