@@ -89,7 +89,7 @@ static void take_output(struct rig *rig)
 	while ((n = stack_output(rig->stack, frames, FRAMES)) > 0) {
 		for (size_t i = 0; i < n; i++) {
 			static uint8_t bytes[2048];
-			struct ipv4_packet packet;
+			struct ip_packet packet;
 			size_t length = 0;
 
 			for (uint32_t j = 0;
@@ -143,7 +143,7 @@ static void client_sends(struct rig *rig, struct client *client, uint8_t flags, 
 		                       .seq = client->seq,
 		                       .flags = flags,
 		                       .window = 64240 };
-	struct ipv4_packet packet = {
+	struct ip_packet packet = {
 		.source = client->ip, .destination = address(1), .ttl = 64, .protocol = IP_PROTOCOL_TCP
 	};
 	size_t header;

@@ -95,9 +95,7 @@ static void peer_sends(struct rig *rig, struct reader *program)
 	static uint8_t frame[HEADERS + TCP_HEADER_BYTES_MAX + 65536];
 	uint8_t what = take8(program), size;
 	struct stack_conn_info info = { .rcv_nxt = 1000, .snd_nxt = 0 };
-	struct ipv4_packet ip = {
-		.source = RIG_PEER, .destination = RIG_OWN, .ttl = 64, .protocol = IP_PROTOCOL_TCP
-	};
+	struct ip_packet ip = { .source = RIG_PEER, .destination = RIG_OWN, .ttl = 64, .protocol = IP_PROTOCOL_TCP };
 	struct ethernet_header ethernet = { .destination = { { 2, 0, 0, 0, 0, 2 } },
 		                            .source = { { 2, 0, 0, 0, 0, 1 } },
 		                            .type = ETHERTYPE_IPV4 };
@@ -163,12 +161,10 @@ static void router_complains(struct rig *rig, struct reader *program)
 	uint8_t what = take8(program), quoted[28], frame[HEADERS + 64];
 	struct stack_conn_info info = { .iss = 0 };
 	struct ethernet_header ethernet = { .destination = { { 2, 0, 0, 0, 0, 2 } }, .type = ETHERTYPE_IPV4 };
-	struct ipv4_packet about = {
+	struct ip_packet about = {
 		.source = RIG_OWN, .destination = RIG_PEER, .protocol = IP_PROTOCOL_TCP, .payload_bytes = 8
 	};
-	struct ipv4_packet ip = {
-		.source = RIG_PEER, .destination = RIG_OWN, .ttl = 9, .protocol = IP_PROTOCOL_ICMP
-	};
+	struct ip_packet ip = { .source = RIG_PEER, .destination = RIG_OWN, .ttl = 9, .protocol = IP_PROTOCOL_ICMP };
 	struct icmp_message message = { .type = ICMP_UNREACHABLE,
 		                        .code = what & 7,
 		                        .next_hop_mtu = take16(program),

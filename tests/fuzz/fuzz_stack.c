@@ -61,7 +61,7 @@ static void fix(const struct rig *rig, uint8_t *frame, size_t length, uint8_t fi
 	struct ethernet_header ethernet = { .destination = { { 2, 0, 0, 0, 0, 2 } },
 		                            .source = { { 2, 0, 0, 0, 0, 1 } },
 		                            .type = ETHERTYPE_IPV4 };
-	struct ipv4_packet ip = { .source = RIG_PEER, .destination = RIG_OWN, .ttl = 1 };
+	struct ip_packet ip = { .source = RIG_PEER, .destination = RIG_OWN, .ttl = 1 };
 	const uint8_t *header = frame + ETHERNET_HEADER_BYTES;
 
 	if (length >= ETHERNET_HEADER_BYTES && (fixes & FIX_ETHERNET))
@@ -201,7 +201,7 @@ static size_t example_icmp(struct test_random *random, uint8_t *frame)
 		                        .next_hop_mtu = (uint16_t)test_random_below(random, 2000),
 		                        .payload = quoted,
 		                        .payload_bytes = 28 + test_random_below(random, 36) };
-	struct ipv4_packet ip = {
+	struct ip_packet ip = {
 		.source = RIG_OWN, .destination = RIG_PEER, .protocol = IP_PROTOCOL_TCP, .payload_bytes = 20
 	};
 
@@ -230,9 +230,7 @@ static size_t example_arp(struct test_random *random, uint8_t *frame)
 static size_t example_frame(struct test_random *random, uint8_t *frame, uint8_t *ret_fixes)
 {
 	struct ethernet_header ethernet = { .type = ETHERTYPE_IPV4 };
-	struct ipv4_packet ip = {
-		.source = RIG_PEER, .destination = RIG_OWN, .ttl = 64, .protocol = IP_PROTOCOL_TCP
-	};
+	struct ip_packet ip = { .source = RIG_PEER, .destination = RIG_OWN, .ttl = 64, .protocol = IP_PROTOCOL_TCP };
 	size_t length;
 
 	*ret_fixes = (uint8_t)(FIX_ETHERNET | FIX_IP | FIX_CHECKSUM | FIX_SEQUENCE | FIX_PORTS |

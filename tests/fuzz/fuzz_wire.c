@@ -120,7 +120,7 @@ static void check_icmp_mended(const uint8_t *bytes, size_t length)
 
 static void check_ipv4(const uint8_t *bytes, size_t length)
 {
-	struct ipv4_packet packet, again;
+	struct ip_packet packet, again;
 	uint8_t out[IPV4_HEADER_BYTES];
 	int r = ipv4_read(bytes, length, &packet);
 
@@ -226,12 +226,12 @@ static size_t example_icmp(struct test_random *random, uint8_t *out)
 size_t fuzz_example(struct test_random *random, uint8_t *out)
 {
 	struct ethernet_header ethernet = { .type = ETHERTYPE_IPV4 };
-	struct ipv4_packet packet = { .source = ip_addr_v4(0xc0000201),
-		                      .destination = ip_addr_v4(0xc0000202),
-		                      .ttl = 64,
-		                      .id = (uint16_t)test_random_u64(random),
-		                      .dont_fragment = test_random_below(random, 2),
-		                      .protocol = test_random_below(random, 3) ? IP_PROTOCOL_TCP : IP_PROTOCOL_ICMP };
+	struct ip_packet packet = { .source = ip_addr_v4(0xc0000201),
+		                    .destination = ip_addr_v4(0xc0000202),
+		                    .ttl = 64,
+		                    .id = (uint16_t)test_random_u64(random),
+		                    .dont_fragment = test_random_below(random, 2),
+		                    .protocol = test_random_below(random, 3) ? IP_PROTOCOL_TCP : IP_PROTOCOL_ICMP };
 	uint8_t *ip = out + ETHERNET_HEADER_BYTES, *content;
 	size_t options = test_random_below(random, 2) ? 0 : test_random_below(random, 11) * 4;
 	size_t content_bytes, text = test_random_below(random, 100);

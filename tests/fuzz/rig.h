@@ -201,7 +201,7 @@ static inline void rig_check_out(struct rig *rig, const struct frame_out *out)
 {
 	static uint8_t bytes[70000];
 	struct tcp_segment tcp;
-	struct ipv4_packet ip;
+	struct ip_packet ip;
 	uint32_t at = 0;
 
 	for (uint32_t i = 0; i < out->iov_count; i++) {

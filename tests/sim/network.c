@@ -242,11 +242,11 @@ static struct packet *too_big(const struct packet *about, uint32_t mtu)
 		                        .next_hop_mtu = (uint16_t)mtu,
 		                        .payload = quoted,
 		                        .payload_bytes = 40 };
-	struct ipv4_packet ip = { .source = ip_addr_v4(0xc0000201),
-		                  .destination = ip_addr_v4(load32(quoted + 12)),
-		                  .ttl = 64,
-		                  .protocol = IP_PROTOCOL_ICMP,
-		                  .payload_bytes = ICMP_HEADER_BYTES + 40 };
+	struct ip_packet ip = { .source = ip_addr_v4(0xc0000201),
+		                .destination = ip_addr_v4(load32(quoted + 12)),
+		                .ttl = 64,
+		                .protocol = IP_PROTOCOL_ICMP,
+		                .payload_bytes = ICMP_HEADER_BYTES + 40 };
 	struct ethernet_header ethernet = { .source = { { 2, 0, 0, 0, 0, 1 } }, .type = ETHERTYPE_IPV4 };
 	struct packet *packet = packet_new(ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES + ip.payload_bytes);
 

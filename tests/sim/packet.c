@@ -29,7 +29,7 @@ struct packet *packet_copy(const struct packet *packet)
 	return copy;
 }
 
-static bool read_ip(const struct packet *packet, struct ipv4_packet *ret_ip)
+static bool read_ip(const struct packet *packet, struct ip_packet *ret_ip)
 {
 	struct ethernet_header ethernet;
 
@@ -37,7 +37,7 @@ static bool read_ip(const struct packet *packet, struct ipv4_packet *ret_ip)
 	       ipv4_read(packet->bytes + ETHERNET_HEADER_BYTES, packet->length - ETHERNET_HEADER_BYTES, ret_ip) == 0;
 }
 
-static void write_checksum(uint8_t *tcp, uint32_t bytes, const struct ipv4_packet *ip)
+static void write_checksum(uint8_t *tcp, uint32_t bytes, const struct ip_packet *ip)
 {
 	uint64_t sum = checksum_pseudo(&ip->source, &ip->destination, IP_PROTOCOL_TCP, bytes);
 
@@ -47,7 +47,7 @@ static void write_checksum(uint8_t *tcp, uint32_t bytes, const struct ipv4_packe
 
 void packet_finish_checksum(struct packet *packet)
 {
-	struct ipv4_packet ip;
+	struct ip_packet ip;
 
 	if (!packet->partial || !read_ip(packet, &ip))
 		return;
@@ -60,7 +60,7 @@ struct packet *packet_split(struct packet *packet)
 	struct packet *first = NULL, **last = &first;
 	uint32_t header, tcp_at, done = 0;
 	struct tcp_segment tcp;
-	struct ipv4_packet ip;
+	struct ip_packet ip;
 
 	if (packet->gso_bytes == 0 || !read_ip(packet, &ip) || tcp_read(ip.payload, ip.payload_bytes, &tcp) < 0) {
 		packet_finish_checksum(packet);
@@ -93,7 +93,7 @@ struct packet *packet_split(struct packet *packet)
 uint32_t packet_wire_mtu(const struct packet *packet)
 {
 	struct tcp_segment tcp;
-	struct ipv4_packet ip;
+	struct ip_packet ip;
 
 	if (packet->gso_bytes == 0 || !read_ip(packet, &ip) || tcp_read(ip.payload, ip.payload_bytes, &tcp) < 0)
 		return packet->length - ETHERNET_HEADER_BYTES;
@@ -103,7 +103,7 @@ uint32_t packet_wire_mtu(const struct packet *packet)
 void packet_print(const struct packet *packet, struct instant now, const char *what)
 {
 	struct tcp_segment tcp;
-	struct ipv4_packet ip;
+	struct ip_packet ip;
 
 	printf("%12.6f %-8s ", (double)now.ns / 1e9, what);
 	if (!read_ip(packet, &ip)) {

@@ -203,9 +203,7 @@ enum stack_verdict peer_sends_frame(struct peer *p, const void *bytes, size_t le
 static size_t write_segment(const struct peer *p, struct seg seg, uint8_t *frame)
 {
 	struct ethernet_header ethernet = { .destination = stack_mac, .source = p->mac, .type = ETHERTYPE_IPV4 };
-	struct ipv4_packet ip = {
-		.source = PEER_IP, .destination = STACK_IP, .ttl = 64, .protocol = IP_PROTOCOL_TCP
-	};
+	struct ip_packet ip = { .source = PEER_IP, .destination = STACK_IP, .ttl = 64, .protocol = IP_PROTOCOL_TCP };
 	struct tcp_segment tcp = {
 		.source_port = seg.source_port ? seg.source_port : PEER_PORT,
 		.destination_port = seg.destination_port ? seg.destination_port : SERVICE_PORT,
@@ -294,7 +292,7 @@ void expect_segment(struct peer *p, struct seg seg, const char *file, int line)
 {
 	struct tcp_segment parsed, *tcp = &parsed;
 	struct peer_frame *frame;
-	struct ipv4_packet ip;
+	struct ip_packet ip;
 	uint64_t sum;
 
 	if (p->frame_first == p->frame_count) {

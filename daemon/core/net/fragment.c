@@ -19,7 +19,7 @@ struct fragment_packet {
 	struct {
 		uint32_t start, end;
 	} part[FRAGMENTS_MAX];
-	struct ipv4_packet first; /* header of the first fragment that came */
+	struct ip_packet first; /* header of the first fragment that came */
 	uint8_t payload[PACKET_BYTES_MAX];
 };
 
@@ -45,7 +45,7 @@ static void drop_packet(struct stack *stack, struct fragment_packet *packet)
 	free_packet(stack, packet);
 }
 
-static struct fragment_packet *find_packet(struct stack *stack, const struct ipv4_packet *ip)
+static struct fragment_packet *find_packet(struct stack *stack, const struct ip_packet *ip)
 {
 	struct fragment_packet *packet;
 
@@ -58,7 +58,7 @@ static struct fragment_packet *find_packet(struct stack *stack, const struct ipv
 	return NULL;
 }
 
-static struct fragment_packet *new_packet(struct stack *stack, const struct ipv4_packet *ip)
+static struct fragment_packet *new_packet(struct stack *stack, const struct ip_packet *ip)
 {
 	struct fragment_packet *packet, **link = &stack->fragments;
 
@@ -99,7 +99,7 @@ static int fits(const struct fragment_packet *packet, uint32_t start, uint32_t e
 	return 1;
 }
 
-enum stack_verdict fragment_arrives(struct stack *stack, const struct ipv4_packet *ip, struct ipv4_packet *ret_whole)
+enum stack_verdict fragment_arrives(struct stack *stack, const struct ip_packet *ip, struct ip_packet *ret_whole)
 {
 	uint32_t start = ip->fragment_offset, end = start + ip->payload_bytes;
 	struct fragment_packet *packet = find_packet(stack, ip);

@@ -24,10 +24,10 @@ static bool take_token(struct stack *stack)
 	return true;
 }
 
-static void send_message(struct stack *stack, const struct ipv4_packet *about, const struct icmp_message *message,
+static void send_message(struct stack *stack, const struct ip_packet *about, const struct icmp_message *message,
                          uint8_t *scratch)
 {
-	struct ipv4_packet ip = {
+	struct ip_packet ip = {
 		.source = about->destination,
 		.destination = about->source,
 		.ttl = stack->config.tcp.ttl,
@@ -38,7 +38,7 @@ static void send_message(struct stack *stack, const struct ipv4_packet *about, c
 	ip_send(stack, &ip, scratch, (uint32_t)icmp_write(scratch, message));
 }
 
-void icmp_error(struct stack *stack, const struct ipv4_packet *ip, uint8_t type, uint8_t code)
+void icmp_error(struct stack *stack, const struct ip_packet *ip, uint8_t type, uint8_t code)
 {
 	uint32_t quoted = ip->header_bytes + ip->payload_bytes;
 	uint8_t scratch[ICMP_HEADER_BYTES + QUOTED_BYTES_MAX];
@@ -54,7 +54,7 @@ void icmp_error(struct stack *stack, const struct ipv4_packet *ip, uint8_t type,
 		send_message(stack, ip, &message, scratch);
 }
 
-static enum stack_verdict echo(struct stack *stack, const struct ipv4_packet *ip, const struct icmp_message *request)
+static enum stack_verdict echo(struct stack *stack, const struct ip_packet *ip, const struct icmp_message *request)
 {
 	struct icmp_message reply = *request;
 	uint8_t *scratch;
@@ -139,7 +139,7 @@ static enum stack_verdict error_arrives(struct stack *stack, const struct icmp_m
 	return VERDICT_ACCEPTED;
 }
 
-enum stack_verdict icmp_arrives(struct stack *stack, const struct ipv4_packet *ip)
+enum stack_verdict icmp_arrives(struct stack *stack, const struct ip_packet *ip)
 {
 	struct icmp_message message;
 

@@ -84,7 +84,7 @@ void ip_write_headers(struct stack *stack, uint8_t *out, const struct mac_addr *
                       const struct ip_service *service, uint32_t payload_bytes)
 {
 	struct ethernet_header ethernet = { .source = stack->config.mac, .type = ETHERTYPE_IPV4 };
-	struct ipv4_packet ip = {
+	struct ip_packet ip = {
 		.source = flow->local,
 		.destination = flow->remote,
 		.tos = service->tos,
@@ -102,7 +102,7 @@ void ip_write_headers(struct stack *stack, uint8_t *out, const struct mac_addr *
 }
 
 /* One packet or fragment as a raw frame. */
-static void send_packet(struct stack *stack, const struct ipv4_packet *header, const uint8_t *payload)
+static void send_packet(struct stack *stack, const struct ip_packet *header, const uint8_t *payload)
 {
 	struct ethernet_header ethernet = { .source = stack->config.mac, .type = ETHERTYPE_IPV4 };
 	uint32_t headers = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES;
@@ -129,10 +129,10 @@ static void send_packet(struct stack *stack, const struct ipv4_packet *header, c
 	raw_push(stack);
 }
 
-void ip_send(struct stack *stack, const struct ipv4_packet *header, const uint8_t *payload, uint32_t bytes)
+void ip_send(struct stack *stack, const struct ip_packet *header, const uint8_t *payload, uint32_t bytes)
 {
 	uint32_t most = (stack->config.mtu_bytes - IPV4_HEADER_BYTES) & ~7u;
-	struct ipv4_packet part = *header;
+	struct ip_packet part = *header;
 	uint32_t offset = 0;
 
 	part.id = (uint16_t)random_u64(&stack->random);
@@ -148,7 +148,7 @@ void ip_send(struct stack *stack, const struct ipv4_packet *header, const uint8_
 	} while (offset < bytes);
 }
 
-static enum stack_verdict tcp_packet_arrives(struct stack *stack, const struct ipv4_packet *ip, uint8_t checksum,
+static enum stack_verdict tcp_packet_arrives(struct stack *stack, const struct ip_packet *ip, uint8_t checksum,
                                              uint16_t gso_bytes)
 {
 	struct arrival in = { .flow = { .local = ip->destination, .remote = ip->source }, .tos = ip->tos };
@@ -171,7 +171,7 @@ static enum stack_verdict tcp_packet_arrives(struct stack *stack, const struct i
 	return tcp_arrives(stack, &in);
 }
 
-static enum stack_verdict transport_arrives(struct stack *stack, const struct ipv4_packet *ip, uint8_t checksum,
+static enum stack_verdict transport_arrives(struct stack *stack, const struct ip_packet *ip, uint8_t checksum,
                                             uint16_t gso_bytes)
 {
 	bool unicast = ip_is_local(stack, &ip->destination);
@@ -194,7 +194,7 @@ static enum stack_verdict transport_arrives(struct stack *stack, const struct ip
 
 enum stack_verdict ip_arrives(struct stack *stack, const struct frame_in *frame, const uint8_t *packet, size_t length)
 {
-	struct ipv4_packet ip, whole;
+	struct ip_packet ip, whole;
 	enum stack_verdict verdict;
 
 	switch (ipv4_read(packet, length, &ip)) {

@@ -518,13 +518,13 @@ void profile_put(struct stack *stack, const struct stack_tcp_config *tcp);
 enum stack_verdict ip_arrives(struct stack *stack, const struct frame_in *frame, const uint8_t *packet,
                               size_t length);
 enum stack_verdict arp_arrives(struct stack *stack, const uint8_t *packet, size_t length);
-enum stack_verdict icmp_arrives(struct stack *stack, const struct ipv4_packet *ip);
+enum stack_verdict icmp_arrives(struct stack *stack, const struct ip_packet *ip);
 /* An ICMP error about a packet; the packet is quoted as RFC 1812 4.3.2.3 says. Rate-limited. */
-void icmp_error(struct stack *stack, const struct ipv4_packet *ip, uint8_t type, uint8_t code);
+void icmp_error(struct stack *stack, const struct ip_packet *ip, uint8_t type, uint8_t code);
 /* Sends `bytes` bytes of payload (copied) in an IP packet, in fragments where the MTU asks for it. */
-void ip_send(struct stack *stack, const struct ipv4_packet *header, const uint8_t *payload, uint32_t bytes);
+void ip_send(struct stack *stack, const struct ip_packet *header, const uint8_t *payload, uint32_t bytes);
 /* A fragment: verdict, and the whole packet in *ret_whole (valid until the next call) once it is complete. */
-enum stack_verdict fragment_arrives(struct stack *stack, const struct ipv4_packet *ip, struct ipv4_packet *ret_whole);
+enum stack_verdict fragment_arrives(struct stack *stack, const struct ip_packet *ip, struct ip_packet *ret_whole);
 void fragment_timers(struct stack *stack);
 struct instant fragment_deadline(const struct stack *stack);
 /* The turn is over: whole packets are not read any more. */

@@ -39,7 +39,7 @@ static int check_options(const uint8_t *options, size_t length)
 	return 0;
 }
 
-int ipv4_read(const uint8_t *bytes, size_t length, struct ipv4_packet *ret_packet)
+int ipv4_read(const uint8_t *bytes, size_t length, struct ip_packet *ret_packet)
 {
 	size_t header, total;
 	uint16_t fragment;
@@ -59,7 +59,7 @@ int ipv4_read(const uint8_t *bytes, size_t length, struct ipv4_packet *ret_packe
 			return r;
 	}
 	fragment = load16(bytes + 6);
-	*ret_packet = (struct ipv4_packet){
+	*ret_packet = (struct ip_packet){
 		.source = ip_addr_v4(load32(bytes + 12)),
 		.destination = ip_addr_v4(load32(bytes + 16)),
 		.tos = bytes[1],
@@ -69,14 +69,14 @@ int ipv4_read(const uint8_t *bytes, size_t length, struct ipv4_packet *ret_packe
 		.dont_fragment = fragment & FLAG_DONT_FRAGMENT,
 		.more_fragments = fragment & FLAG_MORE_FRAGMENTS,
 		.fragment_offset = (fragment & FRAGMENT_OFFSET_MASK) * 8u,
-		.header_bytes = (uint8_t)header,
+		.header_bytes = (uint16_t)header,
 		.payload = bytes + header,
 		.payload_bytes = (uint32_t)(total - header),
 	};
 	return 0;
 }
 
-void ipv4_write(uint8_t *out, const struct ipv4_packet *packet)
+void ipv4_write(uint8_t *out, const struct ip_packet *packet)
 {
 	uint32_t total = IPV4_HEADER_BYTES + packet->payload_bytes;
 	uint32_t source = ip_addr_to_v4(&packet->source), destination = ip_addr_to_v4(&packet->destination);

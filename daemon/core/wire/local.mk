@@ -9,7 +9,14 @@ libcore_la_SOURCES += \
 	daemon/core/wire/ethernet.h \
 	daemon/core/wire/icmp.c \
 	daemon/core/wire/icmp.h \
+	daemon/core/wire/icmp6.c \
+	daemon/core/wire/icmp6.h \
+	daemon/core/wire/ip.h \
 	daemon/core/wire/ipv4.c \
 	daemon/core/wire/ipv4.h \
+	daemon/core/wire/ipv6.c \
+	daemon/core/wire/ipv6.h \
+	daemon/core/wire/nd.c \
+	daemon/core/wire/nd.h \
 	daemon/core/wire/tcp.c \
 	daemon/core/wire/tcp.h

@@ -14,7 +14,7 @@ static const struct mac_addr stack_mac = { { 2, 0, 0, 0, 0, 2 } };
 static const struct mac_addr broadcast_mac = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
 
 /* An IP packet; zeroes in `ip` mean: from the peer to the stack. */
-static inline enum stack_verdict sends_ip(struct peer *p, struct ipv4_packet ip, const void *payload, uint32_t bytes)
+static inline enum stack_verdict sends_ip(struct peer *p, struct ip_packet ip, const void *payload, uint32_t bytes)
 {
 	static uint8_t frame[HEADERS + 65536];
 	struct ethernet_header ethernet = { .destination = stack_mac, .source = p->mac, .type = ETHERTYPE_IPV4 };
@@ -35,7 +35,7 @@ static inline enum stack_verdict sends_icmp(struct peer *p, struct icmp_message 
 {
 	static uint8_t bytes[65536];
 
-	return sends_ip(p, (struct ipv4_packet){ .source = source, .protocol = IP_PROTOCOL_ICMP }, bytes,
+	return sends_ip(p, (struct ip_packet){ .source = source, .protocol = IP_PROTOCOL_ICMP }, bytes,
 	                (uint32_t)icmp_write(bytes, &message));
 }
 
@@ -77,10 +77,10 @@ static inline struct arp_packet next_arp(struct peer *p)
 }
 
 /* It must be an IP packet. */
-static inline struct ipv4_packet next_ip(struct peer *p)
+static inline struct ip_packet next_ip(struct peer *p)
 {
 	const struct peer_frame *frame = next_frame(p);
-	struct ipv4_packet ip;
+	struct ip_packet ip;
 
 	assert_int_equal(load16(frame->bytes + 12), ETHERTYPE_IPV4);
 	assert_int_equal(ipv4_read(frame->bytes + ETHERNET_HEADER_BYTES, frame->length - ETHERNET_HEADER_BYTES, &ip),
@@ -91,7 +91,7 @@ static inline struct ipv4_packet next_ip(struct peer *p)
 /* It must be an ICMP message with a right checksum. */
 static inline struct icmp_message next_icmp(struct peer *p)
 {
-	struct ipv4_packet ip = next_ip(p);
+	struct ip_packet ip = next_ip(p);
 	struct icmp_message message;
 
 	assert_int_equal(ip.protocol, IP_PROTOCOL_ICMP);

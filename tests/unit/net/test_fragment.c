@@ -20,7 +20,7 @@ static uint32_t make_echo(uint32_t payload)
 
 static enum stack_verdict fragment(struct peer *p, uint16_t id, uint32_t from, uint32_t to, bool last)
 {
-	struct ipv4_packet ip = {
+	struct ip_packet ip = {
 		.protocol = IP_PROTOCOL_ICMP, .id = id, .fragment_offset = from, .more_fragments = !last
 	};
 
@@ -36,7 +36,7 @@ static void expect_echo(struct peer *p, uint32_t length)
 	bool more = true;
 
 	while (more) {
-		struct ipv4_packet ip = next_ip(p);
+		struct ip_packet ip = next_ip(p);
 
 		assert_int_equal(ip.fragment_offset, at);
 		assert_true(IPV4_HEADER_BYTES + ip.payload_bytes <= 1500);
@@ -138,7 +138,7 @@ static void impossible_sizes(void **state)
 	assert_int_equal(fragment(p, 1, 0, 100, false), VERDICT_DROP_FRAGMENT); /* not a multiple of 8 */
 	assert_int_equal(fragment(p, 2, 8, 8, true), VERDICT_DROP_FRAGMENT);    /* nothing */
 	{
-		struct ipv4_packet ip = { .protocol = IP_PROTOCOL_ICMP, .id = 3, .fragment_offset = 65528 };
+		struct ip_packet ip = { .protocol = IP_PROTOCOL_ICMP, .id = 3, .fragment_offset = 65528 };
 
 		assert_int_equal(sends_ip(p, ip, message, 64), VERDICT_DROP_FRAGMENT); /* ping of death */
 		ip.fragment_offset = 65528 - 64;
@@ -239,9 +239,9 @@ static void tcp_in_fragments(void **state)
 	(void)state;
 	assert_int_equal(length, 24);
 	for (int wrong = 1; wrong >= 0; wrong--) {
-		struct ipv4_packet ip = { .protocol = IP_PROTOCOL_TCP,
-			                  .id = (uint16_t)(1 + wrong),
-			                  .more_fragments = true };
+		struct ip_packet ip = { .protocol = IP_PROTOCOL_TCP,
+			                .id = (uint16_t)(1 + wrong),
+			                .more_fragments = true };
 
 		store16(tcp + 16, 0);
 		store16(tcp + 16, (uint16_t)~checksum_fold(checksum_add(

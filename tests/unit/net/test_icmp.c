@@ -39,16 +39,16 @@ static void unknown_protocols_are_told(void **state)
 	struct icmp_message error;
 
 	(void)state;
-	assert_int_equal(sends_ip(p, (struct ipv4_packet){ .protocol = IP_PROTOCOL_UDP }, bytes, 40),
+	assert_int_equal(sends_ip(p, (struct ip_packet){ .protocol = IP_PROTOCOL_UDP }, bytes, 40),
 	                 VERDICT_DROP_PROTOCOL);
 	error = next_icmp(p);
 	assert_int_equal(error.type, ICMP_UNREACHABLE);
 	assert_int_equal(error.code, ICMP_PORT_UNREACHABLE);
 	assert_int_equal(error.payload_bytes, IPV4_HEADER_BYTES + 40);
 	assert_memory_equal(error.payload + IPV4_HEADER_BYTES, bytes, 40);
-	sends_ip(p, (struct ipv4_packet){ .protocol = 99 }, bytes, 40);
+	sends_ip(p, (struct ip_packet){ .protocol = 99 }, bytes, 40);
 	assert_int_equal(next_icmp(p).code, ICMP_PROTOCOL_UNREACHABLE);
-	sends_ip(p, (struct ipv4_packet){ .protocol = 99, .destination = ip_addr_v4(0xc00002ff) }, bytes, 40);
+	sends_ip(p, (struct ip_packet){ .protocol = 99, .destination = ip_addr_v4(0xc00002ff) }, bytes, 40);
 	expect_nothing(p); /* never about a broadcast: RFC 1122 3.2.2 */
 	peer_stop(p);
 }
@@ -61,17 +61,17 @@ static void errors_are_short_and_limited(void **state)
 	uint32_t sent;
 
 	(void)state;
-	sends_ip(p, (struct ipv4_packet){ .protocol = 99 }, bytes, sizeof(bytes));
+	sends_ip(p, (struct ip_packet){ .protocol = 99 }, bytes, sizeof(bytes));
 	assert_int_equal(p->frame[p->frame_first].length, ETHERNET_HEADER_BYTES + 576);
 	peer_ignores_rest(p);
 	for (int i = 0; i < 500; i++)
-		sends_ip(p, (struct ipv4_packet){ .protocol = 99 }, bytes, 20);
+		sends_ip(p, (struct ip_packet){ .protocol = 99 }, bytes, 20);
 	sent = p->frame_count - p->frame_first;
 	assert_in_range(sent, 1, 100);
 	peer_ignores_rest(p);
 	peer_waits(p, DURATION_MS(100));
 	for (int i = 0; i < 500; i++)
-		sends_ip(p, (struct ipv4_packet){ .protocol = 99 }, bytes, 20);
+		sends_ip(p, (struct ip_packet){ .protocol = 99 }, bytes, 20);
 	assert_int_equal(p->frame_count - p->frame_first, 10); /* 100 a second */
 	peer_ignores_rest(p);
 	peer_stop(p);
@@ -84,7 +84,7 @@ static void malformed(void **state)
 	struct icmp_message quench = { .type = ICMP_SOURCE_QUENCH, .payload = bytes, .payload_bytes = 8 };
 	struct icmp_message cut = { .type = ICMP_UNREACHABLE, .payload = bytes, .payload_bytes = 8 };
 	struct peer *p = peer_start(NULL);
-	struct ipv4_packet icmp = { .protocol = IP_PROTOCOL_ICMP };
+	struct ip_packet icmp = { .protocol = IP_PROTOCOL_ICMP };
 
 	(void)state;
 	assert_int_equal(sends_ip(p, icmp, bytes, 7), VERDICT_DROP_ICMP);
@@ -120,9 +120,9 @@ static void refused_packets(void **state)
 	tcp[12] = 0x50;
 	tcp[13] = TCP_SYN;
 	for (size_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++) {
-		struct ipv4_packet ip = { .source = ip_addr_v4(packets[i].source),
-			                  .destination = ip_addr_v4(packets[i].destination),
-			                  .protocol = IP_PROTOCOL_TCP };
+		struct ip_packet ip = { .source = ip_addr_v4(packets[i].source),
+			                .destination = ip_addr_v4(packets[i].destination),
+			                .protocol = IP_PROTOCOL_TCP };
 
 		assert_int_equal(sends_ip(p, ip, tcp, sizeof(tcp)), packets[i].verdict);
 	}
@@ -138,7 +138,7 @@ static enum stack_verdict complains(struct peer *p, uint8_t type, uint8_t code, 
                                     uint16_t remote_port, uint32_t seq)
 {
 	uint8_t quoted[28] = { 0 };
-	struct ipv4_packet about = {
+	struct ip_packet about = {
 		.source = STACK_IP, .destination = PEER_IP, .protocol = IP_PROTOCOL_TCP, .payload_bytes = 8
 	};
 	struct icmp_message message = {

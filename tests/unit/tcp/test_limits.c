@@ -31,11 +31,11 @@ static enum stack_verdict puts_echo_request(struct peer *p, struct ip_addr from)
 	struct ethernet_header ethernet = { .destination = stack_mac,
 		                            .source = stranger_mac,
 		                            .type = ETHERTYPE_IPV4 };
-	struct ipv4_packet ip = { .source = from,
-		                  .destination = STACK_IP,
-		                  .ttl = 64,
-		                  .protocol = IP_PROTOCOL_ICMP,
-		                  .payload_bytes = ICMP_HEADER_BYTES + ECHO_BYTES };
+	struct ip_packet ip = { .source = from,
+		                .destination = STACK_IP,
+		                .ttl = 64,
+		                .protocol = IP_PROTOCOL_ICMP,
+		                .payload_bytes = ICMP_HEADER_BYTES + ECHO_BYTES };
 	struct icmp_message message = { .type = ICMP_ECHO, .id = 7, .payload = data, .payload_bytes = ECHO_BYTES };
 
 	for (uint32_t i = 0; i < ECHO_BYTES; i++)
@@ -50,7 +50,7 @@ static void expect_echo_reply(struct peer *p)
 {
 	struct peer_frame *frame = &p->frame[p->frame_first++];
 	struct icmp_message message;
-	struct ipv4_packet ip;
+	struct ip_packet ip;
 
 	assert_true(p->frame_first <= p->frame_count);
 	assert_memory_equal(frame->bytes, &stranger_mac, sizeof(stranger_mac));

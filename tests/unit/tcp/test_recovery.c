@@ -163,11 +163,11 @@ static void router_says_too_big(struct peer *p, uint32_t position, uint16_t mtu)
 		                   .destination_port = PEER_PORT,
 		                   .seq = SEQ(OURS(position)),
 		                   .flags = TCP_ACK };
-	struct ipv4_packet ip = { .source = STACK_IP,
-		                  .destination = PEER_IP,
-		                  .ttl = 60,
-		                  .protocol = IP_PROTOCOL_TCP,
-		                  .payload_bytes = TCP_HEADER_BYTES };
+	struct ip_packet ip = { .source = STACK_IP,
+		                .destination = PEER_IP,
+		                .ttl = 60,
+		                .protocol = IP_PROTOCOL_TCP,
+		                .payload_bytes = TCP_HEADER_BYTES };
 	struct icmp_message message = { .type = ICMP_UNREACHABLE,
 		                        .code = ICMP_FRAGMENTATION_NEEDED,
 		                        .next_hop_mtu = mtu,
@@ -179,11 +179,11 @@ static void router_says_too_big(struct peer *p, uint32_t position, uint16_t mtu)
 
 	ipv4_write(quoted, &ip);
 	tcp_write(quoted + IPV4_HEADER_BYTES, &tcp);
-	ip = (struct ipv4_packet){ .source = PEER_IP,
-		                   .destination = STACK_IP,
-		                   .ttl = 64,
-		                   .protocol = IP_PROTOCOL_ICMP,
-		                   .payload_bytes = ICMP_HEADER_BYTES + sizeof(quoted) };
+	ip = (struct ip_packet){ .source = PEER_IP,
+		                 .destination = STACK_IP,
+		                 .ttl = 64,
+		                 .protocol = IP_PROTOCOL_ICMP,
+		                 .payload_bytes = ICMP_HEADER_BYTES + sizeof(quoted) };
 	ethernet_write(frame, &ethernet);
 	ipv4_write(frame + ETHERNET_HEADER_BYTES, &ip);
 	icmp_write(frame + ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES, &message);

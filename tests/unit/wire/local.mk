@@ -4,7 +4,9 @@ wire_tests = \
 	tests/unit/wire/test_checksum \
 	tests/unit/wire/test_ethernet \
 	tests/unit/wire/test_icmp \
+	tests/unit/wire/test_icmp6 \
 	tests/unit/wire/test_ipv4 \
+	tests/unit/wire/test_ipv6 \
 	tests/unit/wire/test_tcp
 check_PROGRAMS += $(wire_tests)
 TESTS += $(wire_tests)
@@ -20,3 +22,7 @@ tests_unit_wire_test_ipv4_SOURCES = tests/unit/wire/test_ipv4.c tests/unit/wire/
 tests_unit_wire_test_ipv4_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
 tests_unit_wire_test_tcp_SOURCES = tests/unit/wire/test_tcp.c tests/unit/wire/wire_test.h
 tests_unit_wire_test_tcp_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_wire_test_icmp6_SOURCES = tests/unit/wire/test_icmp6.c tests/unit/wire/wire_test.h
+tests_unit_wire_test_icmp6_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_wire_test_ipv6_SOURCES = tests/unit/wire/test_ipv6.c tests/unit/wire/wire_test.h
+tests_unit_wire_test_ipv6_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)

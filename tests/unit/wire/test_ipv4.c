@@ -36,7 +36,7 @@ static size_t make(uint8_t *bytes, size_t header)
 	return header + 8;
 }
 
-static int read_exact(const uint8_t *bytes, size_t length, struct ipv4_packet *ret_packet)
+static int read_exact(const uint8_t *bytes, size_t length, struct ip_packet *ret_packet)
 {
 	uint8_t *copy = exact_copy(bytes, length);
 	int r = ipv4_read(copy, length, ret_packet);
@@ -47,7 +47,7 @@ static int read_exact(const uint8_t *bytes, size_t length, struct ipv4_packet *r
 
 static void test_fields(void **state)
 {
-	struct ipv4_packet packet;
+	struct ip_packet packet;
 	uint8_t bytes[100];
 	size_t length = make(bytes, 20);
 
@@ -84,7 +84,7 @@ static void test_truncated_everywhere(void **state)
 	for (size_t header = 20; header <= 60; header += 4) {
 		uint8_t bytes[100];
 		size_t length = make(bytes, header);
-		struct ipv4_packet packet = { .ttl = 99 };
+		struct ip_packet packet = { .ttl = 99 };
 
 		for (size_t cut = 0; cut < length; cut++)
 			assert_int_equal(read_exact(bytes, cut, &packet), -EBADMSG);
@@ -115,7 +115,7 @@ static void test_malformed(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		struct ipv4_packet packet;
+		struct ip_packet packet;
 		uint8_t bytes[100];
 		size_t length = make(bytes, 20);
 
@@ -129,7 +129,7 @@ static void test_any_wrong_bit_is_noticed(void **state)
 {
 	(void)state;
 	for (size_t bit = 0; bit < 160; bit++) {
-		struct ipv4_packet packet;
+		struct ip_packet packet;
 		uint8_t bytes[100];
 		size_t length = make(bytes, 20);
 
@@ -165,7 +165,7 @@ static void test_options(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		struct ipv4_packet packet;
+		struct ip_packet packet;
 		uint8_t bytes[100];
 		size_t length = make(bytes, 28);
 		int r;
@@ -184,7 +184,7 @@ static void test_round_trip(void **state)
 
 	(void)state;
 	for (int i = 0; i < 10000; i++) {
-		struct ipv4_packet packet = {
+		struct ip_packet packet = {
 			.source = ip_addr_v4((uint32_t)test_random_u64(&random)),
 			.destination = ip_addr_v4((uint32_t)test_random_u64(&random)),
 			.tos = (uint8_t)test_random_u64(&random),
@@ -197,7 +197,7 @@ static void test_round_trip(void **state)
 			.payload_bytes = test_random_below(&random, 65516),
 		};
 		static uint8_t bytes[65536];
-		struct ipv4_packet got;
+		struct ip_packet got;
 
 		ipv4_write(bytes, &packet);
 		assert_int_equal(naive_sum(bytes, 20), 0xffff);
