@@ -23,8 +23,9 @@
 /* A service as it runs: what was made of its entry in the configuration. */
 struct running_service {
 	const struct service_type *type;
-	struct service_options options; /* .id is the tag */
-	struct stack_listen_options listen;
+	struct service_options options;     /* .id is the tag */
+	struct stack_listen_options listen; /* but its tunables: */
+	struct stack_tcp_config tcp;
 };
 
 struct running_services {
@@ -79,6 +80,8 @@ void services_free(struct running_services *services);
 /* Makes every shard run `services` instead of daemon->services, in all shards or none. Takes over what `services`
  * holds when it succeeds. */
 int services_apply(struct daemon *daemon, struct running_services *services, json_t *errors);
+/* The section tcp becomes the shards' own. */
+void services_tune(struct daemon *daemon, const struct config *config);
 /* The status page that services of kind `http` relay to: opened when `config` has the first of them. */
 int services_open_status(struct daemon *daemon, const struct config *config, json_t *errors);
 

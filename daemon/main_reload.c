@@ -83,7 +83,8 @@ static int apply(struct daemon *daemon, struct config *config, struct report *re
 	services_free(&services);
 	if (error != 0)
 		return error;
-	/* From here on nothing can fail but the rights, for want of memory; then the old ones stay. */
+	/* From here on nothing can fail but for want of memory; then the old values stay. */
+	services_tune(daemon, config);
 	log_set_level((int)config->log.level);
 	error = control_set_rights(daemon->control, &rights);
 	if (error != 0)

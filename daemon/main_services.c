@@ -153,6 +153,7 @@ static int resolve(struct daemon *daemon, const struct config *config, const str
 	made.listen.service = made.options.id;
 	made.listen.backlog = service->backlog;
 	made.listen.nodelay = service->nodelay;
+	made.tcp = service->tcp;
 	*ret_service = made;
 	return 0;
 }
@@ -254,10 +255,12 @@ static const struct running_service *listen_differing(struct shard *shard, const
 {
 	for (size_t i = 0; i < set->count; i++) {
 		const struct running_service *service = &set->item[i];
+		struct stack_listen_options listen = service->listen;
 
 		if (!differs(service, other_set))
 			continue;
-		*ret_error = tenant_listen(shard, service->options.id, &service->listen);
+		listen.tcp = &service->tcp;
+		*ret_error = tenant_listen(shard, service->options.id, &listen);
 		if (*ret_error != 0)
 			return service;
 	}
@@ -326,8 +329,30 @@ static void commit_on_shard(void *context, struct shard *shard)
 	const struct exchange *exchange = context;
 
 	remove_missing(shard, exchange->before, exchange->after);
-	for (size_t i = 0; i < exchange->after->count; i++)
-		tenant_configure(shard, &exchange->after->item[i].options);
+	for (size_t i = 0; i < exchange->after->count; i++) {
+		const struct running_service *service = &exchange->after->item[i];
+		int error = tenant_tune(shard, service->options.id, &service->tcp);
+
+		tenant_configure(shard, &service->options);
+		if (error != 0)
+			log_write(LOG_ERR, "service %s keeps its old section tcp in shard %u: %s",
+			          service->options.name, shard_index(shard), strerror(-error));
+	}
+}
+
+static void tune_shard(void *context, struct shard *shard)
+{
+	int error = stack_set_default_tcp(shard_stack(shard), context);
+
+	if (error != 0)
+		log_write(LOG_ERR, "shard %u keeps its old section tcp: %s", shard_index(shard), strerror(-error));
+}
+
+void services_tune(struct daemon *daemon, const struct config *config)
+{
+	struct stack_tcp_config tcp = config->tcp;
+
+	shards_call(daemon->shards, tune_shard, &tcp);
 }
 
 int services_apply(struct daemon *daemon, struct running_services *services, json_t *errors)

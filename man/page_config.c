@@ -64,7 +64,8 @@ static void put_keys(FILE *file)
 		}
 		roff_item(file, keys[i].path, NULL, keys[i].help);
 		put_value(file, &keys[i]);
-		fprintf(file, "; %s\n", keys[i].live ? "live" : "restart");
+		fprintf(file, "; %s%s\n", keys[i].live ? "live" : "restart",
+		        keys[i].per_service ? ", per service" : "");
 	}
 }
 
@@ -86,6 +87,9 @@ static void put_service_options(FILE *file)
 		}
 		fputc('\n', file);
 	}
+	roff_item(file, "tcp", "{KEY: VALUE, ...}",
+	          "what its connections have of their own: keys of the section tcp that are marked \"per service\".\n"
+	          "All others are as in that section");
 }
 
 static void put_services(FILE *file)
@@ -142,7 +146,8 @@ int main(void)
 	roff_line(
 	        file,
 	        "Keys marked live take a new value when the configuration is read again, those marked restart when\n"
-	        "the daemon starts again. Values are written so:");
+	        "the daemon starts again. Live keys of the section tcp hold for connections that begin after that.\n"
+	        "Values are written so:");
 	roff_item(file, "a size", NULL,
 	          "65536, 64KiB, 16MiB, 1GiB (powers of 1024), 64kB, 16MB, 1GB (powers of 1000)");
 	roff_item(file, "a duration", NULL, "200ms, 30s, 1.5s, 2min, 1h, 1d, 100us, 50ns; a plain number is seconds");

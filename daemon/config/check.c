@@ -15,36 +15,68 @@ static const struct config_place *place_of(const struct reader *reader, const ch
 
 #define COMPLAIN(reader, path, ...) errors_add((reader)->errors, place_of(reader, path), path ": " __VA_ARGS__)
 
-static void check_timers(struct reader *reader)
-{
-	const struct stack_tcp_config *tcp = &reader->config->tcp;
+/* The section tcp of the stack, or that of a service with what it inherits. */
+struct tunables {
+	const struct stack_tcp_config *tcp;
+	const struct config_service *service; /* NULL: of the stack */
+};
 
-	if (tcp->rto_min.ns > tcp->rto_max.ns)
-		COMPLAIN(reader, "tcp.rto_min", "must not be greater than tcp.rto_max");
-	else if (tcp->rto_initial.ns < tcp->rto_min.ns || tcp->rto_initial.ns > tcp->rto_max.ns)
-		COMPLAIN(reader, "tcp.rto_initial", "must be between tcp.rto_min and tcp.rto_max");
-	if (tcp->retransmit_timeout.ns < tcp->rto_min.ns)
-		COMPLAIN(reader, "tcp.retransmit_timeout", "must not be less than tcp.rto_min");
+static void complain_of(struct reader *reader, const struct tunables *tunables, const char *path, const char *what)
+{
+	const struct config_service *service = tunables->service;
+
+	errors_add(reader->errors, service ? &service->place : place_of(reader, path), "%s%s: %s",
+	           service ? "services[]." : "", path, what);
 }
 
-static void check_buffers(struct reader *reader)
+static void check_timers(struct reader *reader, const struct tunables *tunables)
+{
+	const struct stack_tcp_config *tcp = tunables->tcp;
+
+	if (tcp->rto_min.ns > tcp->rto_max.ns)
+		complain_of(reader, tunables, "tcp.rto_min", "must not be greater than tcp.rto_max");
+	else if (tcp->rto_initial.ns < tcp->rto_min.ns || tcp->rto_initial.ns > tcp->rto_max.ns)
+		complain_of(reader, tunables, "tcp.rto_initial", "must be between tcp.rto_min and tcp.rto_max");
+	if (tcp->retransmit_timeout.ns < tcp->rto_min.ns)
+		complain_of(reader, tunables, "tcp.retransmit_timeout", "must not be less than tcp.rto_min");
+}
+
+static void check_buffers(struct reader *reader, const struct tunables *tunables)
 {
 	const struct config *config = reader->config;
-	const struct stack_tcp_config *tcp = &config->tcp;
+	const struct stack_tcp_config *tcp = tunables->tcp;
+	char text[100];
 
 	if (tcp->rcvbuf_initial_bytes > tcp->rcvbuf_max_bytes)
-		COMPLAIN(reader, "tcp.rcvbuf_initial", "must not be greater than tcp.rcvbuf_max");
+		complain_of(reader, tunables, "tcp.rcvbuf_initial", "must not be greater than tcp.rcvbuf_max");
 	if (tcp->sndbuf_initial_bytes > tcp->sndbuf_max_bytes)
-		COMPLAIN(reader, "tcp.sndbuf_initial", "must not be greater than tcp.sndbuf_max");
+		complain_of(reader, tunables, "tcp.sndbuf_initial", "must not be greater than tcp.sndbuf_max");
 	if (tcp->rcvbuf_max_bytes > config->limits.buffers)
-		COMPLAIN(reader, "tcp.rcvbuf_max", "must not be greater than limits.buffers");
+		complain_of(reader, tunables, "tcp.rcvbuf_max", "must not be greater than limits.buffers");
 	if (tcp->sndbuf_max_bytes > config->limits.buffers)
-		COMPLAIN(reader, "tcp.sndbuf_max", "must not be greater than limits.buffers");
+		complain_of(reader, tunables, "tcp.sndbuf_max", "must not be greater than limits.buffers");
 	if (tcp->mss_max_bytes != 0 && tcp->mss_max_bytes < 64)
-		COMPLAIN(reader, "tcp.mss_max", "must be 0 (what the MTU allows) or at least 64 bytes");
+		complain_of(reader, tunables, "tcp.mss_max", "must be 0 (what the MTU allows) or at least 64 bytes");
+	snprintf(text, sizeof(text), "must leave 40 bytes of link.mtu for headers: at most %u",
+	         config->link.mtu - 40);
 	if (tcp->mss_max_bytes > config->link.mtu - 40)
-		COMPLAIN(reader, "tcp.mss_max", "must leave 40 bytes of link.mtu for headers: at most %u",
-		         config->link.mtu - 40);
+		complain_of(reader, tunables, "tcp.mss_max", text);
+}
+
+static void check_tunables(struct reader *reader)
+{
+	const struct config *config = reader->config;
+	struct tunables tunables = { &config->tcp, NULL };
+
+	check_timers(reader, &tunables);
+	check_buffers(reader, &tunables);
+	for (size_t i = 0; i < config->services.count; i++) {
+		if (config->services.item[i].tcp_given == NULL)
+			continue;
+		tunables = (struct tunables){ &config->services.item[i].tcp, &config->services.item[i] };
+		check_timers(reader, &tunables);
+		check_buffers(reader, &tunables);
+	}
 }
 
 static bool same_network(const struct config_prefix *prefix, const struct ip_addr *ip)
@@ -207,8 +239,8 @@ void reader_check(struct reader *reader)
 {
 	const struct config *config = reader->config;
 
-	check_timers(reader);
-	check_buffers(reader);
+	reader_inherit(reader);
+	check_tunables(reader);
 	check_addresses(reader);
 	check_link(reader);
 	check_plugin_names(reader, "plugins.congestion", &config->plugins.congestion);

@@ -70,6 +70,8 @@ struct config_service {
 	const char *target;                            /* relay: "unix:/path" or "tcp:HOST:PORT"; else "" */
 	struct duration connect_timeout, idle_timeout; /* relay, http; idle 0: never */
 	uint32_t proxy_protocol;                       /* relay: enum config_proxy_protocol */
+	struct stack_tcp_config tcp; /* of its connections: the section tcp, and what its own says */
+	const bool *tcp_given;       /* by index of the key: stands in the service's own section */
 };
 
 struct config_service_list {
@@ -173,12 +175,14 @@ struct config_key {
 	const char *path;    /* "tcp.rto_min"; for options of a service only the last part */
 	uint32_t type;       /* enum config_type */
 	bool live;           /* a running daemon takes a new value; else it needs a restart */
+	bool per_service;    /* of section tcp: may also stand in section tcp of a service */
 	const char *unit;    /* of a plain number: "bytes", "s", "segments", ...; "" none */
 	uint64_t min, max;   /* numbers and sizes: inclusive; durations: in ns; texts: length */
 	const char *initial; /* the default, as it would stand in the file; NULL: must be given */
 	const char *example; /* what the shipped file shows instead of the default; NULL: the default */
 	const char *help;    /* one line */
-	const char *word;    /* a word that stands for the zero value ("auto", "none", "any"); NULL: none */
+	const char *word;    /* a word that stands for a value of its own ("auto", "none", "off"); NULL: none */
+	uint64_t word_value; /* that value, for numbers, sizes and durations; all else: zero */
 	const struct config_choice *choices; /* CONFIG_CHOICE */
 	int (*check)(const char *text);      /* texts: 0 or -EINVAL when the form is wrong; NULL: any */
 	const char *form;                    /* what a valid text looks like, for messages */
@@ -186,7 +190,8 @@ struct config_key {
 	uint32_t kinds;                      /* options of a service: 1 << kind for those that have it */
 };
 
-/* All keys in the order of the shipped file; the options of one service. */
+/* All keys in the order of the shipped file; the options of one service (its section tcp has the keys of the section
+ * tcp that are marked per_service). */
 const struct config_key *config_keys(size_t *ret_count);
 const struct config_key *config_service_keys(size_t *ret_count);
 const struct config_key *config_find_key(const char *path); /* NULL: none */

@@ -38,6 +38,23 @@ static bool check_entries(struct reader *reader, const struct node *mapping, con
 	return good;
 }
 
+/* Of a value in its struct. */
+static size_t value_bytes(const struct config_key *key)
+{
+	switch (key->type) {
+	case CONFIG_BOOL:
+		return sizeof(bool);
+	case CONFIG_BYTE:
+		return sizeof(uint8_t);
+	case CONFIG_SIZE:
+		return sizeof(uint64_t);
+	case CONFIG_DURATION:
+		return sizeof(struct duration);
+	default: /* section tcp has nothing wider */
+		return sizeof(uint32_t);
+	}
+}
+
 /* ---- services ------------------------------------------------------------------------------------------------ */
 
 static const char *known_option(size_t index)
@@ -125,6 +142,81 @@ static bool service_defaults(struct reader *reader, const struct node *node, str
 	return good;
 }
 
+static const char *known_tunable(size_t index)
+{
+	size_t count;
+	const struct config_key *keys = config_keys(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (keys[i].per_service && index-- == 0)
+			return keys[i].path + strlen("tcp.");
+	return NULL;
+}
+
+/* The service's own section tcp. */
+static bool read_tunables(struct reader *reader, const struct node *node, struct config_service *service)
+{
+	char path[PATH_MAX_BYTES], quote[ERRORS_QUOTE_MAX], hint[READER_HINT_MAX];
+	size_t count;
+	const struct config_key *keys = config_keys(&count);
+	bool *given = arena_alloc(reader->config->arena, count * sizeof(*given));
+	bool good = true;
+
+	if (given == NULL) {
+		reader->no_memory = true;
+		return false;
+	}
+	service->tcp_given = given;
+	if (node->kind == NODE_SCALAR && node->is_null)
+		return true;
+	if (node->kind != NODE_MAPPING) {
+		errors_add(reader->errors, &node->place, "services[].tcp: expected {KEY: VALUE}, found %s",
+		           node_kind_text(node));
+		return false;
+	}
+	if (!check_entries(reader, node, "services[].tcp"))
+		return false;
+	for (const struct node *child = node->child; child != NULL; child = child->next) {
+		const struct config_key *key;
+
+		snprintf(path, sizeof(path), "tcp.%.*s", ERRORS_QUOTE_MAX, child->key->text);
+		key = config_find_key(path);
+		if (key == NULL || !key->per_service) {
+			errors_add(reader->errors, &child->key->place, "services[].tcp: %s %s%s",
+			           key == NULL ? "unknown key" : "only the whole stack can have",
+			           errors_quote(child->key->text, quote),
+			           key == NULL ? reader_hint(child->key->text, known_tunable, hint) : "");
+			good = false;
+			continue;
+		}
+		snprintf(path, sizeof(path), "services[].%s", key->path);
+		given[key - keys] = true;
+		good &= reader_value(reader, key, path, child,
+		                     (char *)&service->tcp + key->offset - offsetof(struct config, tcp));
+	}
+	return good;
+}
+
+void reader_inherit(struct reader *reader)
+{
+	size_t count;
+	const struct config_key *keys = config_keys(&count);
+	struct config *config = reader->config;
+
+	for (size_t i = 0; i < config->services.count; i++) {
+		struct config_service *service = &config->services.item[i];
+		struct stack_tcp_config own = service->tcp;
+
+		memcpy(&service->tcp, &config->tcp, sizeof(own));
+		for (size_t k = 0; service->tcp_given != NULL && k < count; k++) {
+			size_t at = keys[k].offset - offsetof(struct config, tcp);
+
+			if (service->tcp_given[k])
+				memcpy((char *)&service->tcp + at, (char *)&own + at, value_bytes(&keys[k]));
+		}
+	}
+}
+
 static bool read_service(struct reader *reader, const struct node *node, struct config_service *service)
 {
 	char path[PATH_MAX_BYTES];
@@ -143,6 +235,10 @@ static bool read_service(struct reader *reader, const struct node *node, struct 
 		uint32_t kinds;
 		const struct config_key *key = find_option(child->key->text, service->kind, &kinds);
 
+		if (strcmp(child->key->text, "tcp") == 0) {
+			good &= read_tunables(reader, child, service);
+			continue;
+		}
 		if (key == NULL) {
 			wrong_option(reader, child->key, service->kind, kinds);
 			good = false;

@@ -45,24 +45,25 @@ const char *reader_valid(const struct config_key *key, char text[static READER_V
 		[CONFIG_SERVICES] = "a list of services such as [{kind: echo, port: 7}]",
 		[CONFIG_PLUGINS] = "a list of plugins such as [{plugin: cubic}]",
 	};
-	char low[VALUE_TEXT_MAX], high[VALUE_TEXT_MAX];
+	char low[VALUE_TEXT_MAX], high[VALUE_TEXT_MAX], word[32];
 	const char *unit = key->unit == NULL ? "" : key->unit;
 
 	write_limit(key, key->min, low);
 	write_limit(key, key->max, high);
+	snprintf(word, sizeof(word), "%s%s", key->word == NULL ? "" : ", or ", key->word == NULL ? "" : key->word);
 	switch (key->type) {
 	case CONFIG_CHOICE:
 		valid_choices(key, text, READER_VALID_MAX);
 		break;
 	case CONFIG_UINT:
 	case CONFIG_BYTE:
-		snprintf(text, READER_VALID_MAX, "a whole number from %s to %s%s%s", low, high,
-		         unit[0] == '\0' ? "" : " ", unit);
+		snprintf(text, READER_VALID_MAX, "a whole number from %s to %s%s%s%s", low, high,
+		         unit[0] == '\0' ? "" : " ", unit, word);
 		break;
 	case CONFIG_SIZE:
 	case CONFIG_SIZE32:
 	case CONFIG_DURATION:
-		snprintf(text, READER_VALID_MAX, "%s from %s to %s", names[key->type], low, high);
+		snprintf(text, READER_VALID_MAX, "%s from %s to %s%s", names[key->type], low, high, word);
 		break;
 	case CONFIG_TEXT:
 		snprintf(text, READER_VALID_MAX, "%s", key->form == NULL ? "a text" : key->form);
@@ -71,8 +72,7 @@ const char *reader_valid(const struct config_key *key, char text[static READER_V
 		snprintf(text, READER_VALID_MAX, "a list of %s", key->form == NULL ? "texts" : key->form);
 		break;
 	default:
-		snprintf(text, READER_VALID_MAX, "%s%s%s", names[key->type], key->word == NULL ? "" : ", or ",
-		         key->word == NULL ? "" : key->word);
+		snprintf(text, READER_VALID_MAX, "%s%s", names[key->type], word);
 	}
 	return text;
 }
@@ -145,8 +145,9 @@ static int read_number(const struct config_key *key, const char *text, uint64_t 
 
 static int read_numeric(const struct config_key *key, const char *text, void *value)
 {
-	uint64_t number;
-	int r = read_number(key, text, &number);
+	bool is_word = key->word != NULL && strcmp(text, key->word) == 0;
+	uint64_t number = key->word_value;
+	int r = is_word ? 0 : read_number(key, text, &number);
 
 	if (r != 0)
 		return r;

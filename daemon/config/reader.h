@@ -40,7 +40,9 @@ void reader_key_text(struct reader *reader, size_t index, const char *text);
 #define READER_HINT_MAX 120u
 const char *reader_hint(const char *unknown, const char *(*known)(size_t index), char text[static READER_HINT_MAX]);
 
-/* Rules between keys; after all values are in. */
+/* The services' tunables: what they have not been given is as in the section tcp. Part of reader_check. */
+void reader_inherit(struct reader *reader);
+/* What depends on several keys; after all values are in. */
 void reader_check(struct reader *reader);
 
 /* The value of a key as text in the file. False: no memory. */

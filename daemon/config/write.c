@@ -97,6 +97,25 @@ static void write_plugins(FILE *file, const struct config_plugin_list *list)
 	}
 }
 
+/* What the service's own section tcp says. */
+static bool write_tunables(FILE *file, const struct config_service *service)
+{
+	size_t count, written = 0;
+	const struct config_key *keys = config_keys(&count);
+	bool good = true;
+
+	for (size_t i = 0; service->tcp_given != NULL && i < count; i++) {
+		if (!service->tcp_given[i])
+			continue;
+		fprintf(file, "%s%s: ", written++ == 0 ? ", tcp: {" : ", ", keys[i].path + strlen("tcp."));
+		good &= write_value(file, &keys[i],
+		                    (const char *)&service->tcp + keys[i].offset - offsetof(struct config, tcp));
+	}
+	if (written > 0)
+		fputc('}', file);
+	return good;
+}
+
 bool write_service(FILE *file, const struct config_service *service)
 {
 	size_t count;
@@ -113,6 +132,7 @@ bool write_service(FILE *file, const struct config_service *service)
 		fprintf(file, "%s%s: ", i == 0 ? "{" : ", ", keys[i].path);
 		good &= write_value(file, &keys[i], value);
 	}
+	good &= write_tunables(file, service);
 	fputc('}', file);
 	return good && !ferror(file);
 }
@@ -144,9 +164,34 @@ static void write_list(FILE *file, const struct config_key *key, const void *val
 	fputc(']', file);
 }
 
+/* Does a number hold what its word stands for? */
+static bool holds_word(const struct config_key *key, const void *value)
+{
+	if (key->word == NULL)
+		return false;
+	switch (key->type) {
+	case CONFIG_UINT:
+	case CONFIG_SIZE32:
+		return *(const uint32_t *)value == key->word_value;
+	case CONFIG_BYTE:
+		return *(const uint8_t *)value == key->word_value;
+	case CONFIG_SIZE:
+		return *(const uint64_t *)value == key->word_value;
+	case CONFIG_DURATION:
+		return (uint64_t)((const struct duration *)value)->ns == key->word_value;
+	default:
+		return false;
+	}
+}
+
 bool write_value(FILE *file, const struct config_key *key, const void *value)
 {
 	char text[VALUE_TEXT_MAX] = "";
+
+	if (holds_word(key, value)) {
+		fputs(key->word, file);
+		return !ferror(file);
+	}
 
 	switch (key->type) {
 	case CONFIG_BOOL:
@@ -213,7 +258,10 @@ static const char preamble[] =
         "\"example\",\n"
         "# the value shown is not the default. Keys marked \"restart\" take effect when the daemon starts again, "
         "\"live\"\n"
-        "# ones on reload.\n"
+        "# ones on reload. What is marked \"per service\" may also stand in a section tcp of a service, and then "
+        "holds "
+        "for its\n"
+        "# connections.\n"
         "#\n"
         "#   sizes      65536, 64KiB, 16MiB, 1GiB (powers of 1024), 64kB, 16MB, 1GB (powers of 1000)\n"
         "#   durations  200ms, 30s, 1.5s, 2min, 1h, 1d, 100us, 50ns; a plain number is seconds\n"
@@ -225,8 +273,9 @@ static void write_limits(FILE *file, const struct config_key *key, const char *i
 {
 	char valid[READER_VALID_MAX];
 
-	fprintf(file, "%s# %s; %s%s%s\n", indent, reader_valid(key, valid), key->live ? "live" : "restart",
-	        key->example == NULL ? "" : "; example, the default is ", key->example == NULL ? "" : key->initial);
+	fprintf(file, "%s# %s; %s%s%s%s\n", indent, reader_valid(key, valid), key->live ? "live" : "restart",
+	        key->per_service ? ", per service" : "", key->example == NULL ? "" : "; example, the default is ",
+	        key->example == NULL ? "" : key->initial);
 }
 
 static void write_service_help(FILE *file)
@@ -254,6 +303,9 @@ static void write_service_help(FILE *file)
 		}
 		fputc('\n', file);
 	}
+	fprintf(file,
+	        "#   %-16s Keys of the section tcp above that are marked \"per service\", for its connections\n",
+	        "tcp");
 }
 
 int config_write_template(FILE *file)

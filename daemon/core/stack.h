@@ -86,7 +86,7 @@ struct stack_tcp_config {
 	uint32_t mss_max_bytes;            /* 0: from the MTU */
 	uint8_t window_scale;              /* shift to offer, 0 to 14, or STACK_WSCALE_AUTO */
 	bool timestamps, sack, window_scaling;
-	uint8_t ecn;                           /* enum stack_ecn */
+	uint32_t ecn;                          /* enum stack_ecn */
 	bool accecn;                           /* AccECN where ECN is negotiated (RFC 9768) */
 	bool fastopen_client, fastopen_server; /* RFC 7413; off */
 
@@ -132,8 +132,8 @@ struct stack_tcp_config {
 	/* IP */
 	uint8_t ttl;                         /* and hop limit; 64 */
 	uint8_t dscp;                        /* 0 to 63 */
-	uint8_t icmp_policy;                 /* enum stack_icmp_policy */
-	uint8_t path_mtu;                    /* enum stack_path_mtu */
+	uint32_t icmp_policy;                /* enum stack_icmp_policy */
+	uint32_t path_mtu;                   /* enum stack_path_mtu */
 	uint32_t path_mtu_probe_floor_bytes; /* RFC 4821 section 7.2: where the search begins; 1024 */
 };
 
@@ -345,6 +345,9 @@ int stack_set_user(struct stack *stack, struct conn_handle conn, uint64_t user);
  * on stays as it is; all else takes effect at once, timers that run keep their time. Returns 0; -EBADF; -EINVAL;
  * -ENOMEM. */
 int stack_set_tcp(struct stack *stack, struct conn_handle handle, const struct stack_tcp_config *tcp);
+/* The stack's own: for active opens and listeners that are given none from now on, and all that is per stack. Returns
+ * 0; -EINVAL; -ENOMEM. */
+int stack_set_default_tcp(struct stack *stack, const struct stack_tcp_config *tcp);
 int stack_get_tcp(const struct stack *stack, struct conn_handle handle, struct stack_tcp_config *ret_tcp);
 
 /* Unread payload, where it lies, as spans; *ret_count is how many. Returns the bytes in these spans (0: none now),

@@ -86,6 +86,18 @@ int tenant_listen(struct shard *shard, uint16_t id, const struct stack_listen_op
 	return stack_listen(shard->host.stack, &listen, &tenant->listener);
 }
 
+int tenant_tune(struct shard *shard, uint16_t id, const struct stack_tcp_config *tcp)
+{
+	struct tenant *tenant = find_staying(shard, id);
+
+	if (!tenant)
+		return -ENOENT;
+	if (tenant->listener.v == CONN_HANDLE_NONE.v)
+		return 0;
+	shard_begin(shard);
+	return stack_set_tcp(shard->host.stack, tenant->listener, tcp);
+}
+
 static void deafen(struct shard *shard, struct tenant *tenant)
 {
 	if (tenant->listener.v == CONN_HANDLE_NONE.v)

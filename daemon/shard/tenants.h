@@ -20,6 +20,8 @@ int tenant_add(struct shard *shard, const struct service_type *type, const struc
 /* The service listens there (`service` of the options is filled in). Returns 0; -ENOENT; -EISCONN it listens
  * already; or as stack_listen. */
 int tenant_listen(struct shard *shard, uint16_t id, const struct stack_listen_options *options);
+/* Tunables of the connections that it accepts from now on. 0; -ENOENT; or as stack_set_tcp. */
+int tenant_tune(struct shard *shard, uint16_t id, const struct stack_tcp_config *tcp);
 /* It listens no more; what it has accepted lives on. 0 or -ENOENT. */
 int tenant_deafen(struct shard *shard, uint16_t id);
 

@@ -78,7 +78,7 @@ class Manual:
             self.complain(page, f"tapstackd --print-config is not understood: {count} keys, {self.options} options")
 
     def check_key(self, page, key, comment, value):
-        valid, when = re.fullmatch(r"(.*); (live|restart)(?:; example, .*)?", comment[1]).groups()
+        valid, when = re.fullmatch(r"(.*); ((?:live|restart)(?:, per service)?)(?:; example, .*)?", comment[1]).groups()
         if match := re.search(r"; example, the default is (.*)", comment[1]):
             value = match[1]
         self.expect(page, f"{key} {comment[0]} Value: {valid}; default {value}; {when}")

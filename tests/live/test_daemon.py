@@ -142,6 +142,31 @@ def test_reload(env):
     check("RELOADING=1" in daemon.poll_notify()["all"], "systemd is told")
 
 
+def peer_mss(port):
+    """The segment size that the daemon lets a client use, timestamps not counted."""
+    with connect(port) as sock:
+        return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) + 12
+
+
+def test_tunables_of_services(env):
+    """What stands in the section tcp of a service holds for it, what is in the stack's for all others; a reload
+    changes both for connections that begin after it."""
+    daemon = env.daemon({"tcp": {"mss_max": 900}},
+                        services=[dict(ECHO, tcp={"mss_max": 600}), {"name": "plain", "kind": "discard", "port": 9}])
+    equal((peer_mss(7), peer_mss(9)), (600, 900), "MSS of both services")
+    old = connect(7)
+    daemon.config["tcp"]["mss_max"] = 1000
+    daemon.config["services"][0]["tcp"]["mss_max"] = 700
+    daemon.write_config()
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_log("has been read again")
+    check("changed: tcp.mss_max" in daemon.log() and "changed: services: echo changed" in daemon.log(), "what changed")
+    equal((peer_mss(7), peer_mss(9)), (700, 1000), "MSS of both services after the reload")
+    old.sendall(b"still here")
+    equal(read_exactly(old, 10), b"still here", "echo on the old connection")
+    old.close()
+
+
 def test_bad_reload_changes_nothing(env):
     daemon = env.daemon(services=[ECHO])
     daemon.config["services"] = [dict(ECHO, port=8), {"name": "bad", "kind": "no-such-kind", "port": 9}]

@@ -245,6 +245,21 @@ int stack_set_tcp(struct stack *stack, struct conn_handle handle, const struct s
 	return 0;
 }
 
+int stack_set_default_tcp(struct stack *stack, const struct stack_tcp_config *tcp)
+{
+	const struct stack_tcp_config *after;
+
+	if (!stack_tcp_config_valid(tcp))
+		return -EINVAL;
+	after = profile_get(stack, tcp);
+	if (!after)
+		return -ENOMEM;
+	profile_put(stack, stack->tcp);
+	stack->tcp = after;
+	stack->config.tcp = *tcp;
+	return 0;
+}
+
 int stack_get_tcp(const struct stack *stack, struct conn_handle handle, struct stack_tcp_config *ret_tcp)
 {
 	const struct stack_tcp_config **place = tunables_of(stack, handle);

@@ -136,6 +136,35 @@ static void test_values(void **state)
 	config_free(config);
 }
 
+/* What a service says in its own section tcp holds for it; all else is as for the stack, wherever that stands. */
+static void test_service_tunables(void **state)
+{
+	struct config *config =
+	        parse("services:\n"
+	              "  - {kind: echo, port: 7, tcp: {dscp: 46, keepalive: yes, linger: 0}}\n"
+	              "  - {kind: echo, name: b, port: 8, tcp: }\n"
+	              "  - {kind: discard, port: 9,\n"
+	              "     tcp: {linger: off, window_scale: 3, user_timeout: none, ecn: request}}\n"
+	              "tcp: {linger: 5s, keepalive_idle: 10s, dscp: 1, user_timeout: 9s, ecn: off}\n");
+	const struct config_service *service = config->services.item;
+
+	(void)state;
+	assert_int_equal(service[0].tcp.dscp, 46);
+	assert_true(service[0].tcp.keepalive);
+	assert_int_equal(service[0].tcp.linger.ns, 0);
+	assert_int_equal(service[0].tcp.keepalive_idle.ns, INT64_C(10000000000));
+	assert_int_equal(service[0].tcp.window_scale, STACK_WSCALE_AUTO);
+	assert_int_equal(service[1].tcp.dscp, 1);
+	assert_int_equal(service[1].tcp.linger.ns, INT64_C(5000000000));
+	assert_int_equal(service[2].tcp.linger.ns, -1);
+	assert_int_equal(service[2].tcp.window_scale, 3);
+	assert_int_equal(service[2].tcp.user_timeout.ns, 0);
+	assert_int_equal(service[2].tcp.ecn, STACK_ECN_REQUEST);
+	assert_int_equal(service[2].tcp.dscp, 1);
+	assert_int_equal(config->tcp.ecn, STACK_ECN_OFF);
+	config_free(config);
+}
+
 struct bad_row {
 	const char *text, *messages;
 };
@@ -206,6 +235,22 @@ static const struct bad_row bad[] = {
 	{ "[[[[[[[[[[[[[[[[[[[[", "f:1:1: configuration: expected a section (key: value), found a list\n"
 	                          "f:1:13: nested too deeply\n" },
 	{ "\xff\xff: 1\n", "f: not a UTF-8 text: invalid leading UTF-8 octet at byte 0\n" },
+	/* a service's own section tcp */
+	{ "services: [{kind: echo, port: 7, tcp: {mss_mx: 1}}]\n",
+	  "f:1:40: services[].tcp: unknown key mss_mx; did you mean mss_max?\n" },
+	{ "services: [{kind: echo, port: 7, tcp: {msl: 1s}}]\n",
+	  "f:1:40: services[].tcp: only the whole stack can have msl\n" },
+	{ "services: [{kind: echo, port: 7, tcp: {ttl: 0}}]\n",
+	  "f:1:45: services[].tcp.ttl: 0 is out of range: expected a whole number from 1 to 255\n" },
+	{ "services: [{kind: echo, port: 7, tcp: {window_scale: 15}}]\n",
+	  "f:1:54: services[].tcp.window_scale: 15 is out of range: expected a whole number from 0 to 14, or "
+	  "auto\n" },
+	{ "services: [{kind: echo, port: 7, tcp: {ttl: 1, ttl: 2}}]\n",
+	  "f:1:48: services[].tcp: ttl is given twice: first in line 1\n" },
+	{ "services: [{kind: echo, port: 7, tcp: 5}]\n",
+	  "f:1:39: services[].tcp: expected {KEY: VALUE}, found a single value\n" },
+	{ "services: [{kind: echo, port: 7, tcp: {rto_max: 10ms}}]\n",
+	  "f:1:12: services[].tcp.rto_min: must not be greater than tcp.rto_max\n" },
 	/* between keys */
 	{ "tcp: {rto_min: 2min}\n", "f:1:7: tcp.rto_min: must not be greater than tcp.rto_max\n" },
 	{ "tcp: {rto_max: 500ms}\n", "f: tcp.rto_initial: must be between tcp.rto_min and tcp.rto_max\n" },
@@ -503,11 +548,15 @@ static void test_diff(void **state)
 	struct config *before =
 	        parse("tcp: {msl: 60}\n"
 	              "services: [{kind: echo, port: 7}, {kind: discard, port: 9}, {kind: chargen, port: "
-	              "19}]\n");
+	              "19}, {kind: echo, name: same, port: 1, tcp: {ttl: 9}}, {kind: echo, name: other, port: 2, "
+	              "tcp: {ttl: "
+	              "9}}]\n");
 	struct config *after =
 	        parse("tcp: {msl: 1min}\nlink: {mtu: 9000}\nlog: {level: error}\n"
 	              "services: [{kind: chargen, port: 19}, {kind: echo, port: 8}, {kind: http, port: "
-	              "80}]\n");
+	              "80}, {kind: echo, name: same, port: 1, tcp: {ttl: 9}}, {kind: echo, name: other, port: 2, "
+	              "tcp: {ttl: "
+	              "8}}]\n");
 	struct config_difference *difference = NULL;
 
 	(void)state;
@@ -518,13 +567,15 @@ static void test_diff(void **state)
 	assert_string_equal(difference->change[1].key->path, "log.level");
 	assert_false(difference->change[1].restart);
 	assert_int_equal(difference->restart_count, 1);
-	assert_int_equal(difference->service_count, 3);
+	assert_int_equal(difference->service_count, 4);
 	assert_int_equal(difference->service[0].what, CONFIG_SERVICE_CHANGED);
 	assert_int_equal(difference->service[0].after->port, 8);
 	assert_int_equal(difference->service[1].what, CONFIG_SERVICE_REMOVED);
 	assert_string_equal(difference->service[1].before->name, "discard");
-	assert_int_equal(difference->service[2].what, CONFIG_SERVICE_ADDED);
-	assert_string_equal(difference->service[2].after->name, "http");
+	assert_int_equal(difference->service[2].what, CONFIG_SERVICE_CHANGED);
+	assert_string_equal(difference->service[2].after->name, "other");
+	assert_int_equal(difference->service[3].what, CONFIG_SERVICE_ADDED);
+	assert_string_equal(difference->service[3].after->name, "http");
 	config_difference_free(difference);
 	config_difference_free(NULL);
 	config_free(before);
@@ -534,10 +585,18 @@ static void test_diff(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),    cmocka_unit_test(test_values),   cmocka_unit_test(test_bad_files),
-		cmocka_unit_test(test_many_errors), cmocka_unit_test(test_too_long), cmocka_unit_test(test_set),
-		cmocka_unit_test(test_files),       cmocka_unit_test(test_template), cmocka_unit_test(test_table),
-		cmocka_unit_test(test_with),        cmocka_unit_test(test_diff),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_service_tunables),
+		cmocka_unit_test(test_bad_files),
+		cmocka_unit_test(test_many_errors),
+		cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_set),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_template),
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_with),
+		cmocka_unit_test(test_diff),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -22,6 +23,8 @@ static void test_defaults(void **state)
 {
 	struct config *config = load(NULL, 0);
 	struct stack_config core, ours;
+	size_t count, tunables = 0;
+	const struct config_key *keys = config_keys(&count);
 
 	(void)state;
 	stack_config_init(&core);
@@ -36,27 +39,20 @@ static void test_defaults(void **state)
 	SAME(buffers_max_bytes);
 	SAME(fragments_max_bytes);
 	SAME(port_first);
-	SAME(tcp.msl.ns);
-	SAME(tcp.rto_initial.ns);
-	SAME(tcp.rto_min.ns);
-	SAME(tcp.rto_max.ns);
-	SAME(tcp.delayed_ack.ns);
-	SAME(tcp.syn_timeout.ns);
-	SAME(tcp.half_open_timeout.ns);
-	SAME(tcp.retransmit_timeout.ns);
-	SAME(tcp.fin_wait_2_timeout.ns);
-	SAME(tcp.initial_window_segments);
-	SAME(tcp.rcvbuf_initial_bytes);
-	SAME(tcp.rcvbuf_max_bytes);
-	SAME(tcp.sndbuf_initial_bytes);
-	SAME(tcp.sndbuf_max_bytes);
-	SAME(tcp.mss_max_bytes);
-	SAME(tcp.challenge_acks_per_s);
-	SAME(tcp.ttl);
-	SAME(tcp.timestamps);
-	SAME(tcp.sack);
-	SAME(tcp.window_scaling);
-	SAME(tcp.syn_cookies);
+	for (size_t i = 0; i < count; i++) {
+		struct config as_core = *config;
+		char *text = NULL, *of_core = NULL;
+
+		as_core.tcp = core.tcp;
+		assert_int_equal(config_get(config, &keys[i], &text), 0);
+		assert_int_equal(config_get(&as_core, &keys[i], &of_core), 0);
+		if (strcmp(text, of_core) != 0)
+			fail_msg("%s: %s here, %s in the core", keys[i].path, text, of_core);
+		tunables += strncmp(keys[i].path, "tcp.", 4) == 0;
+		free(text);
+		free(of_core);
+	}
+	assert_in_range(tunables, 50, 200);
 	config_free(config);
 }
 

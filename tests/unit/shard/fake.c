@@ -85,6 +85,14 @@ int stack_unlisten(struct stack *stack, struct conn_handle listener)
 	return 0;
 }
 
+int stack_set_tcp(struct stack *stack, struct conn_handle handle, const struct stack_tcp_config *tcp)
+{
+	(void)stack;
+	(void)handle;
+	(void)tcp;
+	return 0;
+}
+
 bool stack_next_ready(struct stack *stack, struct stack_ready *ret_ready)
 {
 	if (!stack->has_ready)
