@@ -203,7 +203,9 @@ enum stack_verdict peer_sends_frame(struct peer *p, const void *bytes, size_t le
 static size_t write_segment(const struct peer *p, struct seg seg, uint8_t *frame)
 {
 	struct ethernet_header ethernet = { .destination = stack_mac, .source = p->mac, .type = ETHERTYPE_IPV4 };
-	struct ip_packet ip = { .source = PEER_IP, .destination = STACK_IP, .ttl = 64, .protocol = IP_PROTOCOL_TCP };
+	struct ip_packet ip = {
+		.source = PEER_IP, .destination = STACK_IP, .ttl = 64, .protocol = IP_PROTOCOL_TCP, .tos = seg.ecn
+	};
 	struct tcp_segment tcp = {
 		.source_port = seg.source_port ? seg.source_port : PEER_PORT,
 		.destination_port = seg.destination_port ? seg.destination_port : SERVICE_PORT,
@@ -281,6 +283,11 @@ static void compare(const struct tcp_segment *tcp, const struct seg *seg, const 
 	COMPARE("window scale present", tcp->options.has_wscale, seg->options.has_wscale);
 	COMPARE("SACK permitted", tcp->options.sack_permitted, seg->options.sack_permitted);
 	COMPARE("timestamps present", tcp->options.has_timestamps, seg->options.has_timestamps);
+	COMPARE("AccECN present", tcp->options.has_accecn, seg->options.has_accecn);
+	COMPARE("AccECN order", tcp->options.accecn_order, seg->options.accecn_order);
+	COMPARE("AccECN counters", tcp->options.accecn_count, seg->options.accecn_count);
+	for (int i = 0; i < seg->options.accecn_count; i++)
+		COMPARE("AccECN counter", tcp->options.accecn[i], seg->options.accecn[i]);
 	COMPARE("SACK blocks", tcp->options.sack_count, seg->options.sack_count);
 	for (int i = 0; i < seg->options.sack_count; i++) {
 		COMPARE("SACK start", tcp->options.sack[i].start.v, seg->options.sack[i].start.v);
@@ -313,6 +320,7 @@ void expect_segment(struct peer *p, struct seg seg, const char *file, int line)
 	if (seg.seq == 0 && (seg.flags & TCP_SYN))
 		seg.seq = p->iss;
 	compare(tcp, &seg, file, line);
+	COMPARE("ECN of the IP header", ip.tos & 3, seg.ecn);
 	for (uint32_t i = 0; i < tcp->payload_bytes; i++)
 		COMPARE("payload byte", tcp->payload[i], peer_pattern(tcp->seq.v - p->iss + i));
 	p->last = *tcp;
