@@ -6,7 +6,9 @@ many daemons as it starts. Nothing outlives the test: daemons are killed by thei
 The host has 192.0.2.1/24 on the TAP, the stack 192.0.2.2. Only the standard library is used.
 """
 import contextlib
+import dataclasses
 import fcntl
+import functools
 import inspect
 import json
 import os
@@ -29,6 +31,27 @@ SKIP = 77
 BUILD = os.environ.get("TAPSTACK_BUILDDIR", ".")
 TAPSTACKD = os.environ.get("TAPSTACKD", os.path.join(BUILD, "daemon/tapstackd"))
 TAPSTACKCTL = os.environ.get("TAPSTACKCTL", os.path.join(BUILD, "ctl/tapstackctl"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """Addresses of one family, of the host's end and of the stack's."""
+    name: str
+    host: str
+    stack: str
+    prefix: int
+
+    @property
+    def host_network(self):
+        return f"{self.host}/{self.prefix}"
+
+    @property
+    def stack_network(self):
+        return f"{self.stack}/{self.prefix}"
+
+
+IPV4 = Family("IPv4", HOST, STACK, 24)
+IPV6 = Family("IPv6", "2001:db8::1", "2001:db8::2", 64)
 
 
 class Failed(Exception):
@@ -228,8 +251,23 @@ class Environment:
                 function()
 
 
-def connect(port, seconds=10.0, source=None):
-    return socket.create_connection((STACK, port), timeout=seconds, source_address=source)
+@functools.cache
+def families():
+    """Those that the daemon speaks: a version that refuses IPv6 addresses is tested with IPv4 only."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        json.dump({"stack": {"addresses": [IPV4.stack_network, IPV6.stack_network]}}, file)
+        file.flush()
+        both = subprocess.run([TAPSTACKD, "--check", "-c", file.name], capture_output=True, check=False).returncode == 0
+    if both:
+        # The host's addresses are ours alone: there is nothing to detect, and no second to wait.
+        for scope in "all", "default":
+            with open(f"/proc/sys/net/ipv6/conf/{scope}/accept_dad", "w", encoding="ascii") as file:
+                file.write("0")
+    return (IPV4, IPV6) if both else (IPV4,)
+
+
+def connect(port, seconds=10.0, source=None, address=STACK):
+    return socket.create_connection((address, port), timeout=seconds, source_address=source)
 
 
 def read_all(sock, limit=1 << 62):
