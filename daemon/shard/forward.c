@@ -16,12 +16,18 @@ enum {
 	ETHERNET_BYTES = 14,
 	ETHERTYPE_IPV4 = 0x0800,
 	ETHERTYPE_ARP = 0x0806,
+	ETHERTYPE_IPV6 = 0x86dd,
 	ARP_OPERATION_AT = ETHERNET_BYTES + 6,
 	ARP_REPLY = 2,
 	IPV4_BYTES_MIN = 20,
+	IPV6_BYTES = 40,
 	PROTOCOL_ICMP = 1,
 	PROTOCOL_TCP = 6,
+	PROTOCOL_ICMPV6 = 58,
 	ICMP_HEADER_BYTES = 8,
+	EXTENSIONS_MAX = 8,
+	ND_ROUTER_ADVERTISEMENT = 134,
+	ND_NEIGHBOUR_ADVERTISEMENT = 136,
 };
 
 static uint32_t get16(const uint8_t *bytes)
@@ -29,9 +35,9 @@ static uint32_t get16(const uint8_t *bytes)
 	return (uint32_t)bytes[0] << 8 | bytes[1];
 }
 
-/* Names of the two ends, ours first. Hashed as bytes: no padding. */
+/* Names of the two ends, ours first. Hashed as bytes: no padding. Of an IPv4 address the first four bytes. */
 struct ends {
-	uint8_t local[4], remote[4];
+	uint8_t local[16], remote[16];
 	uint8_t local_port[2], remote_port[2];
 };
 
@@ -51,60 +57,114 @@ static uint32_t owner_of(const struct shards *shards, const struct ends *ends)
 	return (uint32_t)(value % shards->count);
 }
 
-/* The ends that an IPv4 packet names, source being `ours` or not; false: it has no ports that can be told. */
-static bool packet_ends(const uint8_t *packet, size_t length, bool ours, struct ends *ends)
+/* What an IP packet carries. */
+struct payload {
+	const uint8_t *bytes;
+	size_t length;
+	uint8_t protocol;
+	const uint8_t *source, *destination; /* addresses */
+	size_t address_bytes;
+};
+
+static bool read_ipv4(const uint8_t *packet, size_t length, struct payload *ret)
 {
 	size_t header;
 
-	if (length < IPV4_BYTES_MIN || packet[0] >> 4 != 4 || packet[9] != PROTOCOL_TCP)
+	if (length < IPV4_BYTES_MIN || packet[0] >> 4 != 4 || get16(packet + 6) & 0x3fff)
 		return false;
 	header = (size_t)(packet[0] & 15) * 4;
-	if (header < IPV4_BYTES_MIN || length < header + 4 || get16(packet + 6) & 0x3fff)
+	if (header < IPV4_BYTES_MIN || length < header)
 		return false;
-	memcpy(ours ? ends->local : ends->remote, packet + 12, 4);
-	memcpy(ours ? ends->remote : ends->local, packet + 16, 4);
-	memcpy(ours ? ends->local_port : ends->remote_port, packet + header, 2);
-	memcpy(ours ? ends->remote_port : ends->local_port, packet + header + 2, 2);
+	*ret = (struct payload){ packet + header, length - header, packet[9], packet + 12, packet + 16, 4 };
 	return true;
 }
 
-/* ICMP errors quote the packet that we sent. */
-static bool quoted_ends(const uint8_t *packet, size_t length, struct ends *ends)
+/* Past the extension headers that may stand before the transport's: hop-by-hop 0, routing 43, destination 60. */
+static bool read_ipv6(const uint8_t *packet, size_t length, struct payload *ret)
 {
-	size_t header = (size_t)(packet[0] & 15) * 4;
-	uint8_t type;
+	size_t at = IPV6_BYTES;
+	uint8_t next;
 
-	if (header < IPV4_BYTES_MIN || length < header + ICMP_HEADER_BYTES)
+	if (length < IPV6_BYTES || packet[0] >> 4 != 6)
 		return false;
-	type = packet[header];
-	if (type != 3 && type != 4 && type != 5 && type != 11 && type != 12)
+	next = packet[6];
+	for (int i = 0; next == 0 || next == 43 || next == 60; i++) {
+		if (i == EXTENSIONS_MAX || length < at + 8)
+			return false;
+		next = packet[at];
+		at += ((size_t)packet[at + 1] + 1) * 8;
+	}
+	if (length < at)
 		return false;
-	return packet_ends(packet + header + ICMP_HEADER_BYTES, length - header - ICMP_HEADER_BYTES, true, ends);
+	*ret = (struct payload){ packet + at, length - at, next, packet + 8, packet + 24, 16 };
+	return true;
+}
+
+static bool read_packet(const uint8_t *packet, size_t length, struct payload *ret)
+{
+	return length > 0 && (packet[0] >> 4 == 4 ? read_ipv4(packet, length, ret) : read_ipv6(packet, length, ret));
+}
+
+/* The ends that a packet names, source being `ours` or not; false: it has no ports that can be told. */
+static bool ends_of(const struct payload *payload, bool ours, struct ends *ends)
+{
+	if (payload->protocol != PROTOCOL_TCP || payload->length < 4)
+		return false;
+	memset(ends, 0, sizeof(*ends));
+	memcpy(ours ? ends->local : ends->remote, payload->source, payload->address_bytes);
+	memcpy(ours ? ends->remote : ends->local, payload->destination, payload->address_bytes);
+	memcpy(ours ? ends->local_port : ends->remote_port, payload->bytes, 2);
+	memcpy(ours ? ends->remote_port : ends->local_port, payload->bytes + 2, 2);
+	return true;
+}
+
+static bool is_error(const struct payload *icmp)
+{
+	uint8_t type = icmp->bytes[0];
+
+	if (icmp->protocol == PROTOCOL_ICMPV6)
+		return type >= 1 && type <= 4;
+	return icmp->protocol == PROTOCOL_ICMP && (type == 3 || type == 4 || type == 5 || type == 11 || type == 12);
+}
+
+/* ICMP errors quote the packet that we sent. */
+static bool quoted_ends(const struct payload *icmp, struct ends *ends)
+{
+	struct payload quoted;
+
+	return icmp->length > ICMP_HEADER_BYTES && is_error(icmp) &&
+	       read_packet(icmp->bytes + ICMP_HEADER_BYTES, icmp->length - ICMP_HEADER_BYTES, &quoted) &&
+	       ends_of(&quoted, true, ends);
+}
+
+/* Any shard answers a question about our addresses; an answer may be what another shard waits for, and routers speak
+ * to all. */
+static bool is_for_everybody(const struct payload *payload)
+{
+	return payload->protocol == PROTOCOL_ICMPV6 && payload->length > 0 &&
+	       (payload->bytes[0] == ND_ROUTER_ADVERTISEMENT || payload->bytes[0] == ND_NEIGHBOUR_ADVERTISEMENT);
 }
 
 uint32_t forward_owner(const struct shards *shards, uint32_t here, const struct frame_in *frame, bool *ret_everybody)
 {
 	const uint8_t *packet = frame->bytes + ETHERNET_BYTES;
+	struct payload payload;
 	struct ends ends;
-	size_t length;
+	uint32_t type;
 
 	*ret_everybody = false;
 	if (frame->length < ETHERNET_BYTES + IPV4_BYTES_MIN)
 		return here;
-	length = frame->length - ETHERNET_BYTES;
-	switch (get16(frame->bytes + 12)) {
-	case ETHERTYPE_ARP:
-		/* Any shard answers a request; a reply may be what another one waits for. */
+	type = get16(frame->bytes + 12);
+	if (type == ETHERTYPE_ARP)
 		*ret_everybody = get16(frame->bytes + ARP_OPERATION_AT) == ARP_REPLY;
+	if ((type != ETHERTYPE_IPV4 && type != ETHERTYPE_IPV6) ||
+	    !read_packet(packet, frame->length - ETHERNET_BYTES, &payload))
 		return here;
-	case ETHERTYPE_IPV4:
-		if (packet_ends(packet, length, false, &ends) ||
-		    (packet[9] == PROTOCOL_ICMP && quoted_ends(packet, length, &ends)))
-			return owner_of(shards, &ends);
-		return here;
-	default:
-		return here;
-	}
+	if (ends_of(&payload, false, &ends) || quoted_ends(&payload, &ends))
+		return owner_of(shards, &ends);
+	*ret_everybody = is_for_everybody(&payload);
+	return here;
 }
 
 static void pass_on(struct shard *shard, uint32_t to, const struct frame_in *frame)

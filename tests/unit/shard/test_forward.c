@@ -113,6 +113,68 @@ static void what_has_no_owner_stays(void **state)
 	fixture_close(&f);
 }
 
+/* TCP over IPv6 behind `extensions` destination-option headers, from 2001:db8::1 to 2001:db8::2. */
+static size_t packet6(uint8_t *at, unsigned extensions, uint32_t source_port, uint32_t destination_port)
+{
+	uint8_t *p = at + 40;
+
+	memset(at, 0, 40 + extensions * 8 + 20);
+	at[0] = 0x60;
+	at[6] = extensions > 0 ? 60 : 6;
+	memcpy(at + 8, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\2", 32);
+	for (unsigned i = 0; i < extensions; i++, p += 8)
+		p[0] = i + 1 < extensions ? 60 : 6;
+	put16(p, source_port);
+	put16(p + 2, destination_port);
+	return (size_t)(p + 20 - at);
+}
+
+static void ipv6_flows_have_one_owner(void **state)
+{
+	uint8_t bytes[14 + 40 + 80 + 20 + 100] = { 0 };
+	struct frame_in frame = { .bytes = bytes };
+	unsigned owned[4] = { 0 };
+	struct fixture f;
+	bool everybody;
+
+	(void)state;
+	fixture_open(&f, 4, (struct duration){ 0 });
+	put16(bytes + 12, 0x86dd);
+	for (uint32_t port = 1024; port < 5024; port++) {
+		uint32_t plain;
+
+		frame.length = (uint32_t)(14 + packet6(bytes + 14, 0, port, 80));
+		plain = owner(&f, 0, &frame);
+		owned[plain]++;
+		frame.length = (uint32_t)(14 + packet6(bytes + 14, 3, port, 80));
+		assert_int_equal(owner(&f, 1, &frame), plain);
+	}
+	for (unsigned i = 0; i < 4; i++)
+		assert_in_range(owned[i], 800, 1200);
+	/* cut short anywhere, or behind too many headers: it stays */
+	frame.length = (uint32_t)(14 + packet6(bytes + 14, 2, 1, 49152));
+	assert_int_equal(owner(&f, 3, &frame), 0);
+	for (frame.length -= 17; frame.length > 0; frame.length--)
+		assert_int_equal(owner(&f, 3, &frame), 3);
+	frame.length = (uint32_t)(14 + packet6(bytes + 14, 9, 1, 49152));
+	assert_int_equal(owner(&f, 3, &frame), 3);
+	/* an error goes to the owner of the flow that it quotes, ours being the source there */
+	packet6(bytes + 14, 0, 0, 0);
+	bytes[14 + 6] = 58;
+	bytes[14 + 40] = 2;
+	frame.length = (uint32_t)(14 + 48 + packet6(bytes + 14 + 48, 0, 49152 + 2 * 4096, 80));
+	assert_int_equal(owner(&f, 0, &frame), 2);
+	bytes[14 + 40] = 128;
+	assert_int_equal(owner(&f, 0, &frame), 0);
+	/* advertisements are for all, solicitations for whoever gets them */
+	for (unsigned type = 133; type <= 137; type++) {
+		bytes[14 + 40] = (uint8_t)type;
+		assert_int_equal(forward_owner(f.shards, 1, &frame, &everybody), 1);
+		assert_int_equal(everybody, type == 134 || type == 136);
+	}
+	fixture_close(&f);
+}
+
 static void frames_reach_their_owner(void **state)
 {
 	struct shard_status status;
@@ -142,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flows_have_one_owner),
 		cmocka_unit_test(what_has_no_owner_stays),
+		cmocka_unit_test(ipv6_flows_have_one_owner),
 		cmocka_unit_test(frames_reach_their_owner),
 	};
 
