@@ -39,7 +39,6 @@ struct seg {
 	uint16_t source_port, destination_port; /* 0: PEER_PORT, SERVICE_PORT */
 	uint16_t gso_bytes;                     /* send: a super-frame of segments of this size */
 	uint8_t ecn; /* of the IP header: 0 not-ECT, 1 ECT(1), 2 ECT(0), 3 CE; expect: always compared */
-	uint8_t ecn; /* of the IP header: 0 not-ECT, 1 ECT(1), 2 ECT(0), 3 CE; always compared */
 };
 
 #define WINDOW_ZERO UINT32_MAX
