@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define IPV6_MTU_LEAST 1280u
+
 static const struct config_place *place_of(const struct reader *reader, const char *path)
 {
 	size_t count;
@@ -131,7 +133,6 @@ static void check_addresses(struct reader *reader)
 {
 	const struct config *config = reader->config;
 	const struct config_prefix_list *ours = &config->stack.addresses, *theirs = &config->link.host_addresses;
-	bool gateway_near = ip_addr_is_any(&config->stack.gateway);
 	char text[VALUE_TEXT_MAX];
 
 	for (size_t i = 0; i < theirs->count; i++)
@@ -139,22 +140,43 @@ static void check_addresses(struct reader *reader)
 	for (size_t i = 0; i < ours->count; i++) {
 		value_write_ip(&ours->item[i].ip, text);
 		check_address(reader, "stack.addresses", ours, i);
-		if (!ip_addr_is_v4(&ours->item[i].ip))
-			COMPLAIN(reader, "stack.addresses", "%s is an IPv6 address: this version speaks IPv4 only",
-			         text);
+		if (!ip_addr_is_v4(&ours->item[i].ip) && config->link.mtu < IPV6_MTU_LEAST)
+			COMPLAIN(reader, "stack.addresses", "%s needs a link.mtu of at least %u (RFC 8200)", text,
+			         IPV6_MTU_LEAST);
 		for (size_t j = 0; j < theirs->count; j++)
 			if (ip_addr_equal(&ours->item[i].ip, &theirs->item[j].ip))
 				COMPLAIN(reader, "stack.addresses",
 				         "%s is also in link.host_addresses: the two ends of the link need different "
 				         "addresses",
 				         text);
-		if (ip_addr_equal(&ours->item[i].ip, &config->stack.gateway))
-			COMPLAIN(reader, "stack.gateway", "%s is the stack's own address", text);
-		gateway_near |= same_network(&ours->item[i], &config->stack.gateway);
 	}
-	value_write_ip(&config->stack.gateway, text);
-	if (!gateway_near)
-		COMPLAIN(reader, "stack.gateway", "%s is in none of the networks of stack.addresses", text);
+	if (config->stack.accept_ra && config->link.mtu < IPV6_MTU_LEAST)
+		COMPLAIN(reader, "stack.accept_ra", "needs a link.mtu of at least %u (RFC 8200)", IPV6_MTU_LEAST);
+}
+
+static void check_gateway(struct reader *reader, const char *path, const struct ip_addr *gateway, bool v4)
+{
+	const struct config_prefix_list *ours = &reader->config->stack.addresses;
+	bool near = gateway->b[0] == 0xfe && (gateway->b[1] & 0xc0) == 0x80; /* link-local */
+	char text[VALUE_TEXT_MAX];
+
+	if (ip_addr_is_any(gateway))
+		return;
+	value_write_ip(gateway, text);
+	if (ip_addr_is_v4(gateway) != v4) {
+		errors_add(reader->errors, place_of(reader, path), "%s: %s is no IPv%c address", path, text,
+		           v4 ? '4' : '6');
+		return;
+	}
+	for (size_t i = 0; i < ours->count; i++) {
+		if (ip_addr_equal(&ours->item[i].ip, gateway))
+			errors_add(reader->errors, place_of(reader, path), "%s: %s is the stack's own address", path,
+			           text);
+		near |= same_network(&ours->item[i], gateway);
+	}
+	if (!near)
+		errors_add(reader->errors, place_of(reader, path),
+		           "%s: %s is in none of the networks of stack.addresses", path, text);
 }
 
 static void check_link(struct reader *reader)
@@ -242,6 +264,8 @@ void reader_check(struct reader *reader)
 	reader_inherit(reader);
 	check_tunables(reader);
 	check_addresses(reader);
+	check_gateway(reader, "stack.gateway", &config->stack.gateway, true);
+	check_gateway(reader, "stack.gateway6", &config->stack.gateway6, false);
 	check_link(reader);
 	check_plugin_names(reader, "plugins.congestion", &config->plugins.congestion);
 	check_plugin_names(reader, "plugins.logging", &config->plugins.logging);

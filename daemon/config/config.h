@@ -109,7 +109,8 @@ struct config {
 	} link;
 	struct {
 		struct config_prefix_list addresses; /* at least one */
-		struct ip_addr gateway;              /* IP_ADDR_ANY: none */
+		struct ip_addr gateway, gateway6;    /* IP_ADDR_ANY: none */
+		bool accept_ra;
 	} stack;
 	struct stack_tcp_config tcp;
 	struct {

@@ -98,7 +98,11 @@ static const struct config_key keys[] = {
 	  .initial = "[192.0.2.2/24]", AT(stack.addresses),
 	  .help = "Addresses of the stack, each with the length of its network's prefix" },
 	{ .path = "stack.gateway", .type = CONFIG_IP, .initial = "none", .word = "none", AT(stack.gateway),
-	  .help = "Next hop for what is in none of these networks" },
+	  .help = "Next hop over IPv4 for what is in none of these networks" },
+	{ .path = "stack.gateway6", .type = CONFIG_IP, .initial = "none", .word = "none", AT(stack.gateway6),
+	  .help = "The same over IPv6; may be a link-local address" },
+	{ .path = "stack.accept_ra", .type = CONFIG_BOOL, .initial = "no", AT(stack.accept_ra),
+	  .help = "Take IPv6 addresses, networks, routers and the MTU from router advertisements (RFC 4861, RFC 4862)" },
 
 	{ .path = "tcp.msl", .type = CONFIG_DURATION, .min = MS, .max = 10 * MIN, .initial = "30s",
 	  .live = true, AT(tcp.msl),

@@ -9,6 +9,8 @@ void config_stack(const struct config *config, struct stack_config *ret_stack)
 		ret_stack->address[i] = (struct stack_address){ config->stack.addresses.item[i].ip,
 			                                        config->stack.addresses.item[i].bits };
 	ret_stack->gateway = config->stack.gateway;
+	ret_stack->gateway6 = config->stack.gateway6;
+	ret_stack->accept_ra = config->stack.accept_ra;
 	ret_stack->mtu_bytes = config->link.mtu;
 	ret_stack->connections_max = config->limits.connections;
 	ret_stack->half_open_max = config->limits.half_open;

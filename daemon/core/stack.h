@@ -145,7 +145,9 @@ struct stack_config {
 	struct mac_addr mac;
 	struct stack_address address[STACK_ADDRESSES_MAX];
 	uint32_t address_count;
-	struct ip_addr gateway; /* IP_ADDR_ANY: none */
+	struct ip_addr gateway;  /* of IPv4; IP_ADDR_ANY: none */
+	struct ip_addr gateway6; /* of IPv6; IP_ADDR_ANY: none, or what routers advertise */
+	bool accept_ra;         /* addresses, prefixes, routers and MTU from router advertisements (RFC 4861, 4862) */
 	uint32_t mtu_bytes;     /* of an IP packet on the wire */
 	uint32_t gso_bytes_max; /* largest TCP payload of one frame out; 0: no super-frames */
 	bool checksum_offload;  /* frames out may carry a partial checksum (see frame_out) */

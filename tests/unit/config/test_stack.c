@@ -60,6 +60,8 @@ static void test_values(void **state)
 {
 	const char *const set[] = { "stack.addresses=[198.51.100.2/25, 192.0.2.9/24]",
 		                    "stack.gateway=192.0.2.254",
+		                    "stack.gateway6=fe80::1",
+		                    "stack.accept_ra=yes",
 		                    "link.mtu=9000",
 		                    "limits.half_open=7",
 		                    "limits.fragments=0",
@@ -76,6 +78,8 @@ static void test_values(void **state)
 	assert_int_equal(ours.address[0].prefix_bits, 96 + 25);
 	assert_int_equal(ours.address[1].prefix_bits, 96 + 24);
 	assert_int_equal(ip_addr_to_v4(&ours.gateway), 0xc00002fe);
+	assert_int_equal(ours.gateway6.b[0], 0xfe);
+	assert_true(ours.accept_ra);
 	assert_int_equal(ours.mtu_bytes, 9000);
 	assert_int_equal(ours.half_open_max, 7);
 	assert_int_equal(ours.fragments_max_bytes, 0);
