@@ -82,7 +82,7 @@ static void path_mtu(struct stack *stack, struct conn *conn, uint16_t mtu)
 	conn->mss = (uint16_t)mss;
 	congestion_event(stack, conn, TAPSTACK_CC_MTU_CHANGED);
 	if (conn->tx)
-		sent_mark_all_lost(&conn->tx->sent, &news);
+		sent_mark_all_lost(&conn->tx->sent, INSTANT_NEVER, &news);
 	conn_want_output(stack, conn);
 }
 

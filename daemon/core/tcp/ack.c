@@ -147,7 +147,7 @@ static void update_window(struct stack *stack, struct conn *conn, const struct t
 		struct sent_news ignored = { 0 };
 
 		if (conn->tx) /* the octet that probed the closed window was very likely thrown away */
-			sent_mark_all_lost(&conn->tx->sent, &ignored);
+			sent_mark_all_lost(&conn->tx->sent, INSTANT_NEVER, &ignored);
 		conn->backoff = 0;
 		conn->flags &= ~(uint32_t)(CONN_PERSIST | CONN_PROBE);
 		conn->rtx_due = INSTANT_NEVER;

@@ -86,7 +86,7 @@ static void retransmission_timeout(struct stack *stack, struct conn *conn)
 	conn->recover = conn->snd_nxt;
 	conn->tx->dupack_bytes = 0;
 	conn->dupacks = 0;
-	sent_mark_all_lost(&conn->tx->sent, &news);
+	sent_mark_all_lost(&conn->tx->sent, INSTANT_NEVER, &news);
 	conn_want_output(stack, conn);
 }
 
