@@ -56,12 +56,12 @@ static void read_fastopen(const uint8_t *value, size_t length, struct tcp_option
 
 static void read_accecn(uint8_t order, const uint8_t *value, size_t length, struct tcp_options *options)
 {
-	if (length % ACCECN_COUNTER_BYTES != 0 || length > TCP_ACCECN_COUNTERS * ACCECN_COUNTER_BYTES ||
-	    options->has_accecn)
+	if (options->has_accecn)
 		return;
 	options->has_accecn = true;
 	options->accecn_order = order;
-	for (; length > 0; value += ACCECN_COUNTER_BYTES, length -= ACCECN_COUNTER_BYTES)
+	for (; length >= ACCECN_COUNTER_BYTES && options->accecn_count < TCP_ACCECN_COUNTERS;
+	     value += ACCECN_COUNTER_BYTES, length -= ACCECN_COUNTER_BYTES)
 		options->accecn[options->accecn_count++] = (uint32_t)value[0] << 16 | load16(value + 1);
 }
 
@@ -194,14 +194,27 @@ static uint8_t *write_fastopen(uint8_t *out, uint8_t *at, const struct tcp_optio
 	return pad(out, at + options->fastopen_bytes);
 }
 
+/* See tcp_accecn_room; `used` bytes are taken by what comes before. */
+static int accecn_room(size_t used, uint8_t sack_count)
+{
+	size_t blocks = sack_count < 2 ? sack_count : 2;
+	size_t taken = used + (blocks > 0 ? 4 + blocks * SACK_BLOCK_BYTES : 0);
+	size_t room = taken < OPTIONS_BYTES_MAX ? OPTIONS_BYTES_MAX - taken : 0;
+
+	if (room < 4)
+		return -1;
+	return room < 8 ? 0 : room < 12 ? 2 : TCP_ACCECN_COUNTERS; /* multiples of four, all of them */
+}
+
 static uint8_t *write_accecn(uint8_t *out, uint8_t *at, const struct tcp_options *options)
 {
-	size_t room = OPTIONS_BYTES_MAX - (size_t)(at - out), count = options->accecn_count;
+	int room = accecn_room((size_t)(at - out), options->sack_count);
+	size_t count = options->accecn_count;
 
-	while (count > 0 && ((2 + count * ACCECN_COUNTER_BYTES + 3) & ~(size_t)3) > room)
-		count--;
-	if (room < 4)
+	if (room < 0)
 		return at;
+	if (count > (size_t)room)
+		count = (size_t)room;
 	*at++ = options->accecn_order == TCP_ACCECN_ORDER_0 ? OPTION_ACCECN_0 : OPTION_ACCECN_1;
 	*at++ = (uint8_t)(2 + count * ACCECN_COUNTER_BYTES);
 	for (size_t i = 0; i < count; i++, at += ACCECN_COUNTER_BYTES) {
@@ -233,8 +246,8 @@ static uint8_t *write_sack(uint8_t *at, size_t used, const struct tcp_options *o
 	return at;
 }
 
-/* Each step leaves `at` at a multiple of four from the options' start. Returns what was written. */
-static size_t write_options(uint8_t *out, const struct tcp_options *options)
+/* All but AccECN and SACK. Each step leaves `at` at a multiple of four from the options' start. */
+static uint8_t *write_fixed_options(uint8_t *out, const struct tcp_options *options)
 {
 	uint8_t *at = out;
 
@@ -276,11 +289,25 @@ static size_t write_options(uint8_t *out, const struct tcp_options *options)
 	}
 	if (options->has_fastopen)
 		at = write_fastopen(out, at, options);
+	return at;
+}
+
+static size_t write_options(uint8_t *out, const struct tcp_options *options)
+{
+	uint8_t *at = write_fixed_options(out, options);
+
 	if (options->has_accecn)
 		at = write_accecn(out, at, options);
 	if (options->sack_count > 0)
 		at = write_sack(at, (size_t)(at - out), options);
 	return (size_t)(at - out);
+}
+
+int tcp_accecn_room(const struct tcp_options *options)
+{
+	uint8_t scratch[OPTIONS_BYTES_MAX];
+
+	return accecn_room((size_t)(write_fixed_options(scratch, options) - scratch), options->sack_count);
 }
 
 size_t tcp_write(uint8_t *out, const struct tcp_segment *segment)

@@ -69,16 +69,21 @@ struct tcp_segment {
 
 /* Reads header and options; the checksum is not looked at. Options of unknown kind are skipped by their length; an
  * option with length 0, 1 or running past the header ends the reading of options, and what came before it holds; an
- * option of a known kind with a wrong length is skipped; of two of one kind the first holds. MSS, window scale and
+ * option of a known kind with a wrong length is skipped (of AccECN the whole counters count, whatever its length); of
+ * two of one kind the first holds. MSS, window scale and
  * SACK-permitted, Fast Open count only on a SYN (the reader keeps them off other segments). SACK blocks that are
  * empty or inverted are left out. Returns 0, or -EBADMSG when the header is short or its data offset is wrong. */
 int tcp_read(const uint8_t *bytes, size_t length, struct tcp_segment *ret_segment);
 
 /* Writes header and options (order MSS, SACK-permitted, timestamps, window scale, user timeout, Fast Open, AccECN,
  * SACK; padded with NOP so that timestamps and SACK blocks are aligned), checksum 0, payload not. What does not fit
- * any more is left out (of the last two in part: as many counters or SACK blocks as fit). Returns the header's
- * length, at most TCP_HEADER_BYTES_MAX. */
+ * any more is left out (of the last two in part: as many counters as tcp_accecn_room says, as many SACK blocks as
+ * fit). Returns the header's length, at most TCP_HEADER_BYTES_MAX. */
 size_t tcp_write(uint8_t *out, const struct tcp_segment *segment);
+
+/* The number of AccECN counters that fit beside all else in `options`, where two SACK blocks (if there are two) come
+ * first (RFC 9768 section 3.2.3.3). Negative: not even the option without a counter. */
+int tcp_accecn_room(const struct tcp_options *options);
 
 /* Sequence space the segment takes: payload plus one for SYN and one for FIN (RFC 9293 section 3.4, SEG.LEN). */
 static inline uint32_t tcp_segment_length(const struct tcp_segment *segment)

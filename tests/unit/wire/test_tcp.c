@@ -65,6 +65,17 @@ static void assert_same_options(const struct tcp_options *a, const struct tcp_op
 		assert_int_equal(a->sack[i].start.v, b->sack[i].start.v);
 		assert_int_equal(a->sack[i].end.v, b->sack[i].end.v);
 	}
+	assert_int_equal(a->has_user_timeout, b->has_user_timeout);
+	assert_int_equal(a->user_timeout_minutes, b->user_timeout_minutes);
+	assert_int_equal(a->user_timeout, b->user_timeout);
+	assert_int_equal(a->has_fastopen, b->has_fastopen);
+	assert_int_equal(a->fastopen_bytes, b->fastopen_bytes);
+	assert_memory_equal(a->fastopen, b->fastopen, a->fastopen_bytes);
+	assert_int_equal(a->has_accecn, b->has_accecn);
+	assert_int_equal(a->accecn_order, b->accecn_order);
+	assert_int_equal(a->accecn_count, b->accecn_count);
+	for (int i = 0; i < a->accecn_count; i++)
+		assert_int_equal(a->accecn[i], b->accecn[i]);
 }
 
 static void test_fields(void **state)
@@ -199,6 +210,71 @@ static const struct {
 	  20,
 	  { 5, 10, 0, 0, 0, 2, 0, 0, 0, 1, 5, 10, 0, 0, 0, 3, 0, 0, 0, 4 },
 	  { 0 } },
+	{ "user timeout in seconds",
+	  TCP_ACK,
+	  4,
+	  { 28, 4, 0x01, 0x2c },
+	  { .has_user_timeout = true, .user_timeout = 300 } },
+	{ "user timeout in minutes",
+	  TCP_SYN,
+	  4,
+	  { 28, 4, 0x80, 5 },
+	  { .has_user_timeout = true, .user_timeout_minutes = true, .user_timeout = 5 } },
+	{ "user timeout, length 3", TCP_ACK, 4, { 28, 3, 1, 1 }, { 0 } },
+	{ "user timeout twice",
+	  TCP_ACK,
+	  8,
+	  { 28, 4, 0, 1, 28, 4, 0, 2 },
+	  { .has_user_timeout = true, .user_timeout = 1 } },
+	{ "fast open, asks for a cookie", TCP_SYN, 4, { 34, 2, 1, 1 }, { .has_fastopen = true } },
+	{ "fast open, a cookie of 4",
+	  TCP_SYN,
+	  8,
+	  { 34, 6, 9, 8, 7, 6, 1, 1 },
+	  { .has_fastopen = true, .fastopen_bytes = 4, .fastopen = { 9, 8, 7, 6 } } },
+	{ "fast open, a cookie of 16",
+	  TCP_SYN | TCP_ACK,
+	  20,
+	  { 34, 18, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 1, 1 },
+	  { .has_fastopen = true,
+	    .fastopen_bytes = 16,
+	    .fastopen = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 } } },
+	{ "fast open, not on a SYN", TCP_ACK, 4, { 34, 2, 1, 1 }, { 0 } },
+	{ "fast open, a cookie of 2 is too short", TCP_SYN, 4, { 34, 4, 1, 1 }, { 0 } },
+	{ "fast open, an odd cookie", TCP_SYN, 8, { 34, 7, 1, 1, 1, 1, 1, 1 }, { 0 } },
+	{ "fast open, a cookie of 18 is too long", TCP_SYN, 20, { 34, 20 }, { 0 } },
+	{ "fast open twice", TCP_SYN, 12, { 34, 2, 34, 6, 9, 8, 7, 6, 1, 1, 1, 1 }, { .has_fastopen = true } },
+	{ "accecn, order 0",
+	  TCP_ACK,
+	  12,
+	  { 172, 11, 0xff, 0xff, 0xff, 0, 1, 2, 0x80, 0, 1, 1 },
+	  { .has_accecn = true, .accecn_count = 3, .accecn = { 0xffffff, 0x000102, 0x800001 } } },
+	{ "accecn, order 1",
+	  TCP_SYN | TCP_ACK,
+	  8,
+	  { 174, 8, 0, 0, 1, 0, 0, 0 },
+	  { .has_accecn = true, .accecn_order = 1, .accecn_count = 2, .accecn = { 1, 0 } } },
+	{ "accecn, one counter",
+	  TCP_ACK,
+	  8,
+	  { 172, 5, 0, 0, 7, 1, 1, 1 },
+	  { .has_accecn = true, .accecn_count = 1, .accecn = { 7 } } },
+	{ "accecn, empty", TCP_ACK, 4, { 174, 2, 1, 1 }, { .has_accecn = true, .accecn_order = 1 } },
+	{ "accecn, what is no whole counter is padding",
+	  TCP_ACK,
+	  8,
+	  { 172, 7, 0, 0, 7, 9, 9, 1 },
+	  { .has_accecn = true, .accecn_count = 1, .accecn = { 7 } } },
+	{ "accecn, what follows the third counter is padding",
+	  TCP_ACK,
+	  16,
+	  { 172, 14, 0, 0, 7, 0, 0, 8, 0, 0, 9, 0, 0, 10, 1, 1 },
+	  { .has_accecn = true, .accecn_count = 3, .accecn = { 7, 8, 9 } } },
+	{ "of two accecn options the first holds",
+	  TCP_ACK,
+	  12,
+	  { 174, 5, 0, 0, 7, 172, 5, 0, 0, 8, 1, 1 },
+	  { .has_accecn = true, .accecn_order = 1, .accecn_count = 1, .accecn = { 7 } } },
 	{ "unknown ones are skipped",
 	  TCP_SYN,
 	  12,
@@ -239,6 +315,12 @@ static void test_options_truncated_at_every_byte(void **state)
 		{ 5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4 },
 		{ 5, 34, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0,
 		  4, 0,  0, 0, 5, 0, 0, 0, 6, 0, 0, 0, 7, 0, 0, 0, 8 },
+		{ 28, 4, 1, 2 },
+		{ 34, 2 },
+		{ 34, 6, 1, 2, 3, 4 },
+		{ 172, 2 },
+		{ 172, 5, 1, 2, 3 },
+		{ 174, 11, 1, 2, 3, 4, 5, 6, 7, 8, 9 },
 		{ 253, 6, 1, 2, 3, 4 },
 	};
 	static const struct tcp_options nothing = { 0 };
@@ -308,6 +390,21 @@ static struct tcp_options reference_read(const uint8_t *p, int n, bool syn)
 				}
 			}
 			sack |= p[i] == 5;
+		} else if (p[i] == 28 && length == 4 && !options.has_user_timeout) {
+			options.has_user_timeout = true;
+			options.user_timeout_minutes = p[i + 2] >= 128;
+			options.user_timeout = (uint16_t)(p[i + 2] % 128 * 256 + p[i + 3]);
+		} else if (p[i] == 34 && syn && !options.has_fastopen &&
+		           (length == 2 || (length >= 6 && length <= 18 && length % 2 == 0))) {
+			options.has_fastopen = true;
+			options.fastopen_bytes = (uint8_t)(length - 2);
+			for (int b = 2; b < length; b++)
+				options.fastopen[b - 2] = p[i + b];
+		} else if ((p[i] == 172 || p[i] == 174) && !options.has_accecn) {
+			options.has_accecn = true;
+			options.accecn_order = p[i] == 174;
+			for (int k = i + 2; k + 3 <= i + length && options.accecn_count < 3; k += 3)
+				options.accecn[options.accecn_count++] = p[k] * 65536u + p[k + 1] * 256u + p[k + 2];
 		}
 		i += length;
 	}
@@ -317,7 +414,7 @@ static struct tcp_options reference_read(const uint8_t *p, int n, bool syn)
 static void test_random_options_against_a_second_reader(void **state)
 {
 	struct test_random random = test_random_begin("tcp options");
-	static const uint8_t kinds[] = { 0, 1, 1, 2, 3, 4, 5, 8, 8, 30, 254 };
+	static const uint8_t kinds[] = { 0, 1, 1, 2, 3, 4, 5, 8, 8, 28, 34, 172, 174, 30, 254 };
 
 	(void)state;
 	for (int run = 0; run < 200000; run++) {
@@ -330,7 +427,7 @@ static void test_random_options_against_a_second_reader(void **state)
 		while (at < length && test_random_below(&random, 12)) {
 			uint8_t kind = kinds[test_random_below(&random, sizeof(kinds))];
 			static const uint8_t size[] = { 1, 1, 4, 3, 2, 10, 2, 2, 10 };
-			uint8_t usual = kind < 9 ? size[kind] : (uint8_t)test_random_below(&random, 8);
+			uint8_t usual = kind < 9 ? size[kind] : (uint8_t)test_random_below(&random, 14);
 
 			bytes[at] = kind;
 			if (kind > 1)
@@ -374,6 +471,55 @@ static void test_write_layout(void **state)
 		{ { .sack_count = 2, .sack = { { { 1 }, { 2 } }, { { 3 }, { 4 } } } },
 		  20,
 		  { 1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4 } },
+		{ { .has_user_timeout = true, .user_timeout_minutes = true, .user_timeout = 0x1234 },
+		  4,
+		  { 28, 4, 0x92, 0x34 } },
+		{ { .has_fastopen = true }, 4, { 34, 2, 1, 1 } },
+		{ { .has_fastopen = true, .fastopen_bytes = 8, .fastopen = { 1, 2, 3, 4, 5, 6, 7, 8 } },
+		  12,
+		  { 34, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 1 } },
+		{ { .has_accecn = true, .accecn_count = 3, .accecn = { 1, 0x020304, 0x1ffffff } },
+		  12,
+		  { 172, 11, 0, 0, 1, 2, 3, 4, 0xff, 0xff, 0xff, 1 } },
+		{ { .has_accecn = true, .accecn_order = 1, .accecn_count = 2, .accecn = { 1, 2 } },
+		  8,
+		  { 174, 8, 0, 0, 1, 0, 0, 2 } },
+		{ { .has_accecn = true, .accecn_count = 1, .accecn = { 1 } }, 8, { 172, 5, 0, 0, 1, 1, 1, 1 } },
+		{ { .has_accecn = true }, 4, { 172, 2, 1, 1 } },
+		/* All of a SYN-ACK's, with a cookie of 4: what does not fit is shortened from the end. */
+		{ { .has_mss = true,
+		    .mss = 1460,
+		    .sack_permitted = true,
+		    .has_timestamps = true,
+		    .has_wscale = true,
+		    .wscale = 9,
+		    .has_fastopen = true,
+		    .fastopen_bytes = 4,
+		    .has_accecn = true,
+		    .accecn_count = 3,
+		    .accecn = { 1, 0, 1 } },
+		  40,
+		  { 2,  4, 5, 0xb4, 4, 2, 8, 10, 0,   0,  0, 0, 0, 0, 0, 0, 1, 3, 3, 9,
+		    34, 6, 0, 0,    0, 0, 1, 1,  172, 11, 0, 0, 1, 0, 0, 0, 0, 0, 1, 1 } },
+		/* Two SACK blocks go before the third counter... */
+		{ { .has_timestamps = true,
+		    .has_accecn = true,
+		    .accecn_count = 3,
+		    .accecn = { 1, 2, 3 },
+		    .sack_count = 3,
+		    .sack = { { { 1 }, { 2 } }, { { 3 }, { 4 } }, { { 5 }, { 6 } } } },
+		  40,
+		  { 1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 172, 8, 0, 0, 1, 0, 0, 2,
+		    1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0,   0, 0, 3, 0, 0, 0, 4 } },
+		/* ... but not a third one. */
+		{ { .has_accecn = true,
+		    .accecn_count = 3,
+		    .accecn = { 1, 2, 3 },
+		    .sack_count = 3,
+		    .sack = { { { 1 }, { 2 } }, { { 3 }, { 4 } }, { { 5 }, { 6 } } } },
+		  40,
+		  { 172, 11, 0, 0, 1, 0, 0, 2, 0, 0, 3, 1, 1, 1, 5, 26, 0, 0, 0, 1,
+		    0,   0,  0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5,  0, 0, 0, 6 } },
 		/* Beside timestamps there is room for three blocks of four. */
 		{ { .has_timestamps = true,
 		    .sack_count = 4,
@@ -407,6 +553,33 @@ static void test_write_layout(void **state)
 		assert_memory_equal(out + 20, table[i].bytes, table[i].length);
 		assert_int_equal(out[length], 0xee);
 	}
+}
+
+static void test_accecn_room(void **state)
+{
+	static const struct {
+		struct tcp_options options;
+		int room;
+	} table[] = {
+		{ { 0 }, 3 },
+		{ { .has_timestamps = true }, 3 },
+		{ { .has_timestamps = true, .sack_count = 1 }, 3 },
+		{ { .has_timestamps = true, .sack_count = 2 }, 2 },
+		{ { .has_timestamps = true, .sack_count = 4 }, 2 },
+		{ { .sack_count = 2 }, 3 },
+		{ { .has_timestamps = true, .has_user_timeout = true, .sack_count = 2 }, 0 },
+		{ { .has_timestamps = true, .has_mss = true, .has_wscale = true, .sack_count = 2 }, -1 },
+		{ { .has_timestamps = true,
+		    .has_mss = true,
+		    .has_wscale = true,
+		    .has_fastopen = true,
+		    .fastopen_bytes = 16 },
+		  -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		assert_int_equal(tcp_accecn_room(&table[i].options), table[i].room);
 }
 
 static void test_round_trip(void **state)
@@ -475,6 +648,7 @@ int main(void)
 		cmocka_unit_test(test_options_truncated_at_every_byte),
 		cmocka_unit_test(test_random_options_against_a_second_reader),
 		cmocka_unit_test(test_write_layout),
+		cmocka_unit_test(test_accecn_room),
 		cmocka_unit_test(test_round_trip),
 	};
 
