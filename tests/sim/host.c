@@ -6,12 +6,12 @@
 
 struct instant host_now(const struct host *host)
 {
-	return (struct instant){ host->element.sim->now.ns + host->clock_offset };
+	return (struct instant){ host->sim->now.ns + host->clock_offset };
 }
 
 void host_wake(struct host *host)
 {
-	host->element.due = instant_min(host->element.due, host->element.sim->now);
+	host->element.due = instant_min(host->element.due, host->sim->now);
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------------------
@@ -21,7 +21,8 @@ static void *memory_alloc(void *context, size_t size)
 {
 	struct host_memory *memory = context;
 
-	if (memory->fail_per_million > 0 && !memory->sim->healed && sim_chance(memory->sim, memory->fail_per_million))
+	if (memory->fail_per_million > 0 && !memory->sim->impair.resting &&
+	    sim_chance(memory->sim, memory->fail_per_million))
 		return NULL;
 	return test_memory_alloc(&memory->memory, size);
 }
@@ -36,26 +37,26 @@ static void memory_free(void *context, void *pointer, size_t size)
 /* ---- frames ------------------------------------------------------------------------------------------------------
  */
 
-static void take(struct element *element, struct packet *packet)
+static void take(struct impair_element *element, struct instant now, struct impair_packet *packet)
 {
 	struct host *host = (struct host *)element;
 
-	if (element->sim->trace)
-		packet_print(packet, element->sim->now, "in");
+	if (host->sim->trace)
+		packet_print(packet, now, "in");
 	packet->next = NULL;
 	*host->inbox_end = packet;
 	host->inbox_end = &packet->next;
-	element->due = instant_min(element->due, instant_add(element->sim->now, host->batch));
+	element->due = instant_min(element->due, instant_add(now, host->batch));
 }
 
 static void frames_in(struct host *host)
 {
-	for (struct packet *packet = host->inbox; packet; packet = packet->next) {
+	for (struct impair_packet *packet = host->inbox; packet; packet = packet->next) {
 		struct frame_in frame = {
 			.bytes = packet->bytes,
 			.length = packet->length,
 			.gso_bytes = packet->gso_bytes,
-			.checksum = packet->partial ? FRAME_CHECKSUM_PARTIAL : FRAME_CHECKSUM_UNKNOWN,
+			.checksum = packet->checksum_offset != 0 ? FRAME_CHECKSUM_PARTIAL : FRAME_CHECKSUM_UNKNOWN,
 		};
 
 		stack_input(host->stack, host_now(host), &frame);
@@ -65,12 +66,12 @@ static void frames_in(struct host *host)
 /* The frames' memory is used for something else now. */
 static void forget_frames(struct host *host)
 {
-	struct packet *packet, *next;
+	struct impair_packet *packet, *next;
 
 	for (packet = host->inbox; packet; packet = next) {
 		next = packet->next;
 		memset(packet->bytes, 0xdb, packet->length);
-		free(packet);
+		impair_packet_free(&host->sim->impair, packet);
 	}
 	host->inbox = NULL;
 	host->inbox_end = &host->inbox;
@@ -78,7 +79,7 @@ static void forget_frames(struct host *host)
 
 static void frame_out(struct host *host, const struct frame_out *frame)
 {
-	struct packet *packet = packet_new(frame->length);
+	struct impair_packet *packet = impair_packet_new(&host->sim->impair, frame->length);
 	uint32_t at = 0;
 
 	for (uint32_t i = 0; i < frame->iov_count; i++) {
@@ -87,12 +88,15 @@ static void frame_out(struct host *host, const struct frame_out *frame)
 	}
 	WATCH_CHECK(at == frame->length);
 	packet->gso_bytes = frame->gso_bytes;
-	packet->partial = frame->checksum_offset != 0;
+	packet->header_bytes = frame->header_bytes;
+	packet->checksum_start = frame->checksum_start;
+	packet->checksum_offset = frame->checksum_offset;
+	packet->is_ipv6 = frame->is_ipv6;
 	WATCH_CHECK(packet_wire_mtu(packet) <= host->config.mtu_bytes);
-	host->element.sim->packets++;
-	if (host->element.sim->trace)
-		packet_print(packet, host->element.sim->now, "out");
-	host->element.next->take(host->element.next, packet);
+	host->sim->packets++;
+	if (host->sim->trace)
+		packet_print(packet, host->sim->now, "out");
+	impair_pass(&host->element, host->sim->now, packet);
 }
 
 static uint64_t frames_out(struct host *host)
@@ -118,11 +122,11 @@ static uint64_t frames_out(struct host *host)
 /* What the recorder does beside: it reads the journal, sooner or later. */
 static void record(struct host *host)
 {
-	struct sim *sim = host->element.sim;
+	struct sim *sim = host->sim;
 	uint64_t head = atomic_load(&host->ring->head), tail = atomic_load(&host->ring->tail);
 	uint32_t most = (uint32_t)(head - tail);
 
-	if (sim->healed)
+	if (sim->impair.resting)
 		atomic_store(&host->ring->tail, head);
 	else if (most > 0 && !host->recorder_stalls)
 		atomic_store(&host->ring->tail, tail + sim_between(sim, 0, most));
@@ -140,13 +144,14 @@ static void check_idle_turn(struct host *host)
 	WATCH_CHECK(++host->idle_turns < 3000);
 }
 
-static void run(struct element *element)
+static void run(struct impair_element *element, struct instant now)
 {
 	struct host *host = (struct host *)element;
 	bool had_frames = host->inbox != NULL;
 	struct stack_ready ready;
 	uint64_t did = 0;
 
+	(void)now; /* the simulator's, as host_now has it */
 	element->due = INSTANT_NEVER;
 	frames_in(host);
 	while (stack_advance(host->stack, host_now(host)))
@@ -175,6 +180,7 @@ void host_begin(struct host *host, struct sim *sim, const struct stack_config *c
 {
 	struct memory memory = { memory_alloc, memory_free, &host->memory };
 
+	host->sim = sim;
 	host->config = *config;
 	host->clock_offset = clock_offset;
 	host->memory.memory = (struct test_memory){ .fail_from = UINT64_MAX };
@@ -184,8 +190,8 @@ void host_begin(struct host *host, struct sim *sim, const struct stack_config *c
 	host->inbox_end = &host->inbox;
 	host->element.take = take;
 	host->element.run = run;
+	impair_add(&sim->impair, &host->element, NULL);
 	host->element.due = sim->now;
-	sim_add(sim, &host->element);
 	WATCH_CHECK(stack_new(&host->config, &memory, host_now(host), &host->stack) == 0);
 	watch_begin(&host->watch, host->stack, host->ring);
 }

@@ -3,6 +3,7 @@
  * be slow, and the services on it. After every turn what must hold of a stack is checked (watch.h). */
 #include "../support/test_memory.h"
 #include "../support/watch.h"
+#include "packet.h"
 #include "sim.h"
 
 struct endpoint;
@@ -15,7 +16,8 @@ struct host_memory {
 };
 
 struct host {
-	struct element element; /* takes frames from the network; `next` is the way out */
+	struct impair_element element; /* takes frames from the network; `next` is the way out */
+	struct sim *sim;
 	struct stack *stack;
 	struct stack_config config;
 	struct host_memory memory;
@@ -23,7 +25,7 @@ struct host {
 	struct watch watch;
 	int64_t clock_offset;  /* its clock minus the simulator's */
 	struct duration batch; /* frames wait this long for others to share their turn */
-	struct packet *inbox, **inbox_end;
+	struct impair_packet *inbox, **inbox_end;
 	bool stopped;         /* its daemon is going down */
 	bool recorder_stalls; /* the journal is not read for now */
 	int64_t idle_second;  /* in which there were so many turns without input or result */

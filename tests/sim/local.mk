@@ -1,17 +1,21 @@
 # tests/sim: hosts and network on virtual time
 noinst_LTLIBRARIES += libsim.la
 libsim_la_SOURCES = \
+	tests/sim/build.c \
 	tests/sim/host.c tests/sim/host.h \
-	tests/sim/network.c \
-	tests/sim/packet.c \
+	tests/sim/middlebox.c \
+	tests/sim/network.c tests/sim/network.h \
+	tests/sim/packet.c tests/sim/packet.h \
+	tests/sim/router.c \
 	tests/sim/service.c tests/sim/service.h \
 	tests/sim/sim.c tests/sim/sim.h \
+	tests/sim/transfer.c tests/sim/transfer.h \
 	tests/sim/world.c tests/sim/world.h \
 	tests/support/watch.h
 check_PROGRAMS += tests/sim/test_sim
 TESTS += tests/sim/test_sim
 tests_sim_test_sim_SOURCES = tests/sim/test_sim.c
-tests_sim_test_sim_LDADD = libsim.la libcore.la $(SODIUM_LIBS)
+tests_sim_test_sim_LDADD = libsim.la libimpair.la libcore.la $(SODIUM_LIBS)
 
 # Hours of it, where there is time: `make soak`.
 soak: soak-sim
@@ -23,5 +27,5 @@ soak-sim: tests/sim/test_sim
 check_PROGRAMS += tests/sim/test_goodput
 TESTS += tests/sim/test_goodput
 tests_sim_test_goodput_SOURCES = tests/sim/test_goodput.c plugins/congestion/cubic.c
-tests_sim_test_goodput_LDADD = libsim.la libcore.la $(SODIUM_LIBS) -lm
+tests_sim_test_goodput_LDADD = libsim.la libimpair.la libcore.la $(SODIUM_LIBS) -lm
 EXTRA_DIST += tests/sim/goodput.txt

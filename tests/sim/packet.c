@@ -1,125 +1,241 @@
-#include "core/base/seq.h"
+#include "packet.h"
+
 #include "core/wire/bytes.h"
 #include "core/wire/checksum.h"
 #include "core/wire/ethernet.h"
 #include "core/wire/ipv4.h"
 #include "core/wire/tcp.h"
-#include "sim.h"
+#include "link/impair/ecn.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct packet *packet_new(uint32_t length)
-{
-	struct packet *packet = malloc(sizeof(*packet) + length);
+enum { IP = ETHERNET_HEADER_BYTES, IPV6_BYTES = 40 };
 
-	if (!packet)
+bool packet_view(const struct impair_packet *packet, struct packet_view *ret_view)
+{
+	uint8_t *ip = (uint8_t *)packet->bytes + IP;
+	uint32_t header, total;
+
+	if (packet->length < IP + IPV4_HEADER_BYTES + TCP_HEADER_BYTES)
+		return false;
+	if (load16(packet->bytes + 12) == ETHERTYPE_IPV4 && ip[0] >> 4 == 4) {
+		header = (ip[0] & 15u) * 4;
+		total = load16(ip + 2);
+		if (ip[9] != IP_PROTOCOL_TCP || (load16(ip + 6) & 0x3fff) != 0)
+			return false;
+	} else if (load16(packet->bytes + 12) == ETHERTYPE_IPV6 && ip[0] >> 4 == 6) {
+		header = IPV6_BYTES;
+		total = IPV6_BYTES + load16(ip + 4);
+		if (ip[6] != IP_PROTOCOL_TCP)
+			return false;
+	} else {
+		return false;
+	}
+	if (total > packet->length - IP || total < header + TCP_HEADER_BYTES)
+		return false;
+	*ret_view = (struct packet_view){ .version = ip[0] >> 4, .ip = ip, .tcp = ip + header };
+	ret_view->tcp_bytes = total - header;
+	header = (uint32_t)(ret_view->tcp[12] >> 4) * 4;
+	if (header < TCP_HEADER_BYTES || header > ret_view->tcp_bytes)
+		return false;
+	ret_view->payload = ret_view->tcp + header;
+	ret_view->payload_bytes = ret_view->tcp_bytes - header;
+	return true;
+}
+
+bool packet_addresses(const struct impair_packet *packet, struct ip_addr *ret_source, struct ip_addr *ret_destination)
+{
+	const uint8_t *ip = packet->bytes + IP;
+
+	if (packet->length >= IP + IPV4_HEADER_BYTES && load16(packet->bytes + 12) == ETHERTYPE_IPV4) {
+		*ret_source = ip_addr_v4(load32(ip + 12));
+		*ret_destination = ip_addr_v4(load32(ip + 16));
+		return true;
+	}
+	if (packet->length >= IP + IPV6_BYTES && load16(packet->bytes + 12) == ETHERTYPE_IPV6) {
+		memcpy(ret_source->b, ip + 8, 16);
+		memcpy(ret_destination->b, ip + 24, 16);
+		return true;
+	}
+	return false;
+}
+
+bool packet_header_is_sound(const struct impair_packet *packet)
+{
+	const uint8_t *ip = packet->bytes + IP;
+	uint32_t header = (ip[0] & 15u) * 4;
+
+	if (load16(packet->bytes + 12) != ETHERTYPE_IPV4)
+		return true;
+	return ip[0] >> 4 == 4 && packet->length >= IP + header &&
+	       checksum_fold(checksum_add(0, ip, header, 0)) == 0xffff;
+}
+
+bool packet_segment_is_sound(const struct impair_packet *packet, const struct packet_view *view)
+{
+	struct ip_addr source, destination;
+	uint64_t sum;
+
+	if (packet->checksum_offset != 0)
+		return true;
+	packet_addresses(packet, &source, &destination);
+	sum = checksum_pseudo(&source, &destination, IP_PROTOCOL_TCP, view->tcp_bytes);
+	return packet_header_is_sound(packet) &&
+	       checksum_fold(checksum_add(sum, view->tcp, view->tcp_bytes, 0)) == 0xffff;
+}
+
+/* ---- checksums, lengths ------------------------------------------------------------------------------------------
+ */
+
+static void write_checksum(const struct impair_packet *packet, const struct packet_view *view)
+{
+	struct ip_addr source, destination;
+	uint64_t sum;
+
+	packet_addresses(packet, &source, &destination);
+	sum = checksum_pseudo(&source, &destination, IP_PROTOCOL_TCP, view->tcp_bytes);
+	store16(view->tcp + 16, 0);
+	store16(view->tcp + 16, (uint16_t)~checksum_fold(checksum_add(sum, view->tcp, view->tcp_bytes, 0)));
+}
+
+/* The IP header of a packet whose TCP segment has now so many bytes. */
+static void write_length(uint8_t *ip, uint32_t tcp_bytes)
+{
+	uint32_t header = (ip[0] & 15u) * 4;
+
+	if (ip[0] >> 4 == 6) {
+		store16(ip + 4, tcp_bytes);
+		return;
+	}
+	store16(ip + 2, header + tcp_bytes);
+	store16(ip + 10, 0);
+	store16(ip + 10, (uint16_t)~checksum_fold(checksum_add(0, ip, header, 0)));
+}
+
+void packet_mend(struct impair_packet *packet)
+{
+	struct packet_view view;
+
+	if (packet->checksum_offset == 0 && packet_view(packet, &view))
+		write_checksum(packet, &view);
+}
+
+void packet_finish_checksum(struct impair_packet *packet)
+{
+	if (packet->checksum_offset == 0)
+		return;
+	packet->checksum_offset = 0;
+	packet_mend(packet);
+}
+
+struct impair_packet *packet_build(struct impair *impair, const struct impair_packet *of, const uint8_t *tcp,
+                                   uint32_t header_bytes, const uint8_t *payload, uint32_t payload_bytes)
+{
+	struct impair_packet *packet;
+	struct packet_view view;
+	uint32_t tcp_at;
+
+	if (!packet_view(of, &view))
 		abort();
-	*packet = (struct packet){ .length = length };
+	tcp_at = (uint32_t)(view.tcp - of->bytes);
+	packet = impair_packet_new(impair, tcp_at + header_bytes + payload_bytes);
+	memcpy(packet->bytes, of->bytes, tcp_at);
+	memcpy(packet->bytes + tcp_at, tcp, header_bytes);
+	memcpy(packet->bytes + tcp_at + header_bytes, payload, payload_bytes);
+	packet->bytes[tcp_at + 12] = (uint8_t)(header_bytes / 4 << 4 | (tcp[12] & 15));
+	packet->is_ipv6 = view.version == 6;
+	write_length(packet->bytes + IP, header_bytes + payload_bytes);
+	packet_mend(packet);
 	return packet;
 }
 
-struct packet *packet_copy(const struct packet *packet)
+/* ---- super-frames ------------------------------------------------------------------------------------------------
+ */
+
+struct impair_packet *packet_split(struct impair *impair, struct impair_packet *packet)
 {
-	struct packet *copy = packet_new(packet->length);
+	struct impair_packet *first = NULL, **last = &first;
+	uint8_t tcp[TCP_HEADER_BYTES_MAX];
+	struct packet_view view;
+	uint32_t header, done = 0;
 
-	memcpy(copy, packet, sizeof(*packet) + packet->length);
-	copy->next = NULL;
-	return copy;
-}
-
-static bool read_ip(const struct packet *packet, struct ip_packet *ret_ip)
-{
-	struct ethernet_header ethernet;
-
-	return ethernet_read(packet->bytes, packet->length, &ethernet) == 0 && ethernet.type == ETHERTYPE_IPV4 &&
-	       ipv4_read(packet->bytes + ETHERNET_HEADER_BYTES, packet->length - ETHERNET_HEADER_BYTES, ret_ip) == 0;
-}
-
-static void write_checksum(uint8_t *tcp, uint32_t bytes, const struct ip_packet *ip)
-{
-	uint64_t sum = checksum_pseudo(&ip->source, &ip->destination, IP_PROTOCOL_TCP, bytes);
-
-	store16(tcp + 16, 0);
-	store16(tcp + 16, (uint16_t)~checksum_fold(checksum_add(sum, tcp, bytes, 0)));
-}
-
-void packet_finish_checksum(struct packet *packet)
-{
-	struct ip_packet ip;
-
-	if (!packet->partial || !read_ip(packet, &ip))
-		return;
-	write_checksum(packet->bytes + (ip.payload - packet->bytes), ip.payload_bytes, &ip);
-	packet->partial = false;
-}
-
-struct packet *packet_split(struct packet *packet)
-{
-	struct packet *first = NULL, **last = &first;
-	uint32_t header, tcp_at, done = 0;
-	struct tcp_segment tcp;
-	struct ip_packet ip;
-
-	if (packet->gso_bytes == 0 || !read_ip(packet, &ip) || tcp_read(ip.payload, ip.payload_bytes, &tcp) < 0) {
+	if (packet->gso_bytes == 0 || !packet_view(packet, &view)) {
 		packet_finish_checksum(packet);
 		packet->next = NULL;
 		return packet;
 	}
-	tcp_at = (uint32_t)(ip.payload - packet->bytes);
-	header = (uint32_t)(tcp.payload - packet->bytes);
-	while (done < tcp.payload_bytes) {
-		uint32_t left = tcp.payload_bytes - done, part = left < packet->gso_bytes ? left : packet->gso_bytes;
-		struct packet *segment = packet_new(header + part);
-		uint8_t *bytes = segment->bytes;
+	header = view.tcp_bytes - view.payload_bytes;
+	while (done < view.payload_bytes) {
+		uint32_t left = view.payload_bytes - done;
+		uint32_t part = left < packet->gso_bytes ? left : packet->gso_bytes;
 
-		memcpy(bytes, packet->bytes, header);
-		memcpy(bytes + header, tcp.payload + done, part);
-		ip.payload_bytes = header - tcp_at + part;
-		ipv4_write(bytes + ETHERNET_HEADER_BYTES, &ip);
-		store32(bytes + tcp_at + 4, tcp.seq.v + done);
+		memcpy(tcp, view.tcp, header);
+		store32(tcp + 4, load32(view.tcp + 4) + done);
 		if (part < left)
-			bytes[tcp_at + 13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
-		write_checksum(bytes + tcp_at, ip.payload_bytes, &ip);
-		*last = segment;
-		last = &segment->next;
+			tcp[13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+		if (done > 0)
+			tcp[13] &= (uint8_t)~TCP_CWR; /* as cards do: RFC 3168 asks for one segment with it */
+		*last = packet_build(impair, packet, tcp, header, view.payload + done, part);
+		last = &(*last)->next;
 		done += part;
 	}
-	free(packet);
+	impair_packet_free(impair, packet);
 	return first;
 }
 
-uint32_t packet_wire_mtu(const struct packet *packet)
+uint32_t packet_wire_mtu(const struct impair_packet *packet)
 {
-	struct tcp_segment tcp;
-	struct ip_packet ip;
+	struct packet_view view;
 
-	if (packet->gso_bytes == 0 || !read_ip(packet, &ip) || tcp_read(ip.payload, ip.payload_bytes, &tcp) < 0)
-		return packet->length - ETHERNET_HEADER_BYTES;
-	return (uint32_t)(tcp.payload - packet->bytes) - ETHERNET_HEADER_BYTES + packet->gso_bytes;
+	if (packet->gso_bytes == 0 || !packet_view(packet, &view))
+		return packet->length - IP;
+	return (uint32_t)(view.payload - packet->bytes) - IP + packet->gso_bytes;
 }
 
-void packet_print(const struct packet *packet, struct instant now, const char *what)
-{
-	struct tcp_segment tcp;
-	struct ip_packet ip;
+/* ---- printing ----------------------------------------------------------------------------------------------------
+ */
 
-	printf("%12.6f %-8s ", (double)now.ns / 1e9, what);
-	if (!read_ip(packet, &ip)) {
-		printf("%u bytes\n", packet->length);
+static void print_tcp(const struct packet_view *view)
+{
+	static const char letters[] = "FSRP.UEW";
+	struct tcp_segment tcp;
+
+	if (tcp_read(view->tcp, view->tcp_bytes, &tcp) < 0)
 		return;
+	printf("%u > %u ", tcp.source_port, tcp.destination_port);
+	for (int i = 0; i < 8; i++) {
+		if (tcp.flags & 1u << i)
+			printf("%c", letters[i]);
 	}
-	printf(".%u > .%u ", ip.source.b[15], ip.destination.b[15]);
-	if (ip.protocol != IP_PROTOCOL_TCP || tcp_read(ip.payload, ip.payload_bytes, &tcp) < 0) {
-		printf("protocol %u, %u bytes\n", ip.protocol, ip.payload_bytes);
-		return;
-	}
-	printf("%u > %u %s%s%s%s%s seq %u ack %u win %u len %u gso %u", tcp.source_port, tcp.destination_port,
-	       tcp.flags & TCP_SYN ? "S" : "", tcp.flags & TCP_FIN ? "F" : "", tcp.flags & TCP_RST ? "R" : "",
-	       tcp.flags & TCP_PSH ? "P" : "", tcp.flags & TCP_ACK ? "." : "", tcp.seq.v, tcp.ack.v, tcp.window,
-	       tcp.payload_bytes, packet->gso_bytes);
+	printf(" seq %u ack %u win %u len %u", tcp.seq.v, tcp.ack.v, tcp.window, tcp.payload_bytes);
+	if (tcp.options.has_mss)
+		printf(" mss %u", tcp.options.mss);
+	if (tcp.options.has_timestamps)
+		printf(" ts %u %u", tcp.options.tsval, tcp.options.tsecr);
 	for (int i = 0; i < tcp.options.sack_count; i++)
 		printf(" sack %u-%u", tcp.options.sack[i].start.v, tcp.options.sack[i].end.v);
-	printf("\n");
+}
+
+void packet_print(const struct impair_packet *packet, struct instant now, const char *what)
+{
+	static const char *const ecn[] = { "", " ECT(1)", " ECT(0)", " CE" };
+	struct ip_addr source, destination;
+	struct packet_view view;
+
+	printf("%12.6f %-8s ", (double)now.ns / 1e9, what);
+	if (!packet_addresses(packet, &source, &destination)) {
+		printf("type %04x, %u bytes\n", load16(packet->bytes + 12), packet->length);
+		return;
+	}
+	printf(".%u > .%u ", source.b[15], destination.b[15]);
+	if (packet_view(packet, &view))
+		print_tcp(&view);
+	else
+		printf("protocol %u, %u bytes", packet->bytes[IP + (packet->bytes[IP] >> 4 == 4 ? 9 : 6)],
+		       packet->length);
+	if (packet->gso_bytes > 0)
+		printf(" gso %u", packet->gso_bytes);
+	printf("%s\n", ecn[ecn_get(packet->bytes, packet->length) & 3]);
 }

@@ -53,14 +53,14 @@ static void learn(struct endpoint *endpoint)
 	endpoint->flow = info.flow;
 	endpoint->id = info.id;
 	endpoint->iss = info.iss;
-	endpoint->irs = info.irs;
+	endpoint->irs = info.irs - endpoint->host->sim->shift[info.flow.remote.b[15]];
 	endpoint->known = info.state >= TCPS_SYN_RECEIVED;
 }
 
 static struct endpoint *endpoint_new(struct host *host, struct conn_handle handle, const struct plan *plan)
 {
 	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
-	struct sim *sim = host->element.sim;
+	struct sim *sim = host->sim;
 
 	if (!endpoint)
 		abort();
@@ -116,7 +116,7 @@ static void check_bytes(struct endpoint *endpoint, const struct iovec *iov, size
 
 static void read_some(struct endpoint *endpoint)
 {
-	struct sim *sim = endpoint->host->element.sim;
+	struct sim *sim = endpoint->host->sim;
 	struct stack *stack = endpoint->host->stack;
 	size_t budget = endpoint->plan.read_max;
 	struct iovec iov[3];
@@ -164,7 +164,7 @@ static void fill(struct endpoint *endpoint, const struct iovec *iov, size_t leng
 /* One step: false when it must wait for room. */
 static bool write_step(struct endpoint *endpoint)
 {
-	struct sim *sim = endpoint->host->element.sim;
+	struct sim *sim = endpoint->host->sim;
 	struct stack *stack = endpoint->host->stack;
 	uint64_t left = endpoint->plan.send_bytes - endpoint->sent;
 	size_t wanted = left < endpoint->plan.write_max ? (size_t)left : endpoint->plan.write_max, part;
@@ -189,7 +189,7 @@ static bool write_step(struct endpoint *endpoint)
 
 static void write_some(struct endpoint *endpoint)
 {
-	struct sim *sim = endpoint->host->element.sim;
+	struct sim *sim = endpoint->host->sim;
 
 	while (endpoint->may_write && !endpoint->shut && endpoint->sent < endpoint->plan.send_bytes &&
 	       instant_reached(endpoint->write_at, sim->now)) {
@@ -204,7 +204,7 @@ static void write_some(struct endpoint *endpoint)
 
 static void end_some(struct endpoint *endpoint)
 {
-	struct sim *sim = endpoint->host->element.sim;
+	struct sim *sim = endpoint->host->sim;
 	bool all_sent = endpoint->sent == endpoint->plan.send_bytes || endpoint->shut;
 	bool due = instant_reached(endpoint->end_at, sim->now);
 
@@ -273,8 +273,7 @@ void services_ready(struct host *host, const struct stack_ready *ready)
 
 	WATCH_CHECK(ready->flags != 0);
 	if (ready->flags & READY_ACCEPTED) {
-		struct plan plan =
-		        host->accept_plan ? *host->accept_plan : plan_random(host->element.sim, host->scale);
+		struct plan plan = host->accept_plan ? *host->accept_plan : plan_random(host->sim, host->scale);
 
 		WATCH_CHECK(!endpoint);
 		endpoint = endpoint_new(host, ready->conn, &plan);
@@ -302,7 +301,7 @@ void services_ready(struct host *host, const struct stack_ready *ready)
 
 struct instant services_due(const struct host *host)
 {
-	struct instant now = host->element.sim->now, due = INSTANT_NEVER;
+	struct instant now = host->sim->now, due = INSTANT_NEVER;
 
 	for (const struct endpoint *endpoint = host->endpoints; endpoint; endpoint = endpoint->next) {
 		if (endpoint->done)
@@ -330,7 +329,7 @@ bool services_hold_dead(const struct host *host)
 
 void services_finish(struct host *host)
 {
-	struct sim *sim = host->element.sim;
+	struct sim *sim = host->sim;
 
 	for (struct endpoint *endpoint = host->endpoints; endpoint; endpoint = endpoint->next) {
 		endpoint->plan.ending = END_SHUTDOWN;

@@ -30,7 +30,7 @@ struct endpoint {
 	struct plan plan;
 	struct flow flow;
 	uint64_t id;
-	uint32_t iss, irs;
+	uint32_t iss, irs;  /* irs: as the peer has it, whatever a middlebox made of it */
 	bool active, known; /* known: irs is valid */
 	bool may_read, may_write, shut, eof, failed, done;
 	uint16_t cause; /* of a failure */

@@ -1,55 +1,81 @@
 #include "sim.h"
 
+#include "packet.h"
+
+#include <stdio.h>
 #include <stdlib.h>
+
+struct sim_block {
+	struct sim_block *next;
+	_Alignas(16) uint8_t bytes[];
+};
+
+void *sim_alloc(struct sim *sim, size_t size)
+{
+	struct sim_block *block = calloc(1, sizeof(*block) + size);
+
+	if (!block)
+		abort();
+	block->next = sim->blocks;
+	sim->blocks = block;
+	return block->bytes;
+}
+
+static void *packet_alloc(void *context, size_t size)
+{
+	void *packet = malloc(size);
+
+	(void)context;
+	if (!packet)
+		abort();
+	return packet;
+}
+
+static void packet_free(void *context, void *packet, size_t size)
+{
+	(void)context;
+	(void)size;
+	free(packet);
+}
+
+static void trace(void *context, struct instant now, const struct impair_packet *packet, const char *what)
+{
+	(void)context;
+	packet_print(packet, now, what);
+}
 
 void sim_begin(struct sim *sim, uint64_t seed)
 {
+	struct memory memory = { packet_alloc, packet_free, NULL };
+
 	*sim = (struct sim){ .random = { seed } };
+	impair_begin(&sim->impair, &memory, ~seed);
 	sim->trace = getenv("TAPSTACK_SIM_TRACE") != NULL;
+	if (sim->trace) {
+		sim->impair.tell = trace;
+		setvbuf(stdout, NULL, _IOLBF, 0); /* whatever ends it, the last packet is told */
+	}
 }
 
 void sim_end(struct sim *sim)
 {
-	struct element *element, *next;
+	struct sim_block *block, *next;
 
-	for (element = sim->elements; element; element = next) {
-		next = element->next_of_sim;
-		if (element->done)
-			element->done(element);
+	impair_end(&sim->impair);
+	for (block = sim->blocks; block; block = next) {
+		next = block->next;
+		free(block);
 	}
-	sim->elements = NULL;
-}
-
-void sim_add(struct sim *sim, struct element *element)
-{
-	struct element **last = &sim->elements;
-
-	while (*last)
-		last = &(*last)->next_of_sim;
-	element->sim = sim;
-	element->next_of_sim = NULL;
-	*last = element;
-}
-
-static struct instant earliest(const struct sim *sim)
-{
-	struct instant due = INSTANT_NEVER;
-
-	for (const struct element *element = sim->elements; element; element = element->next_of_sim)
-		due = instant_min(due, element->due);
-	return due;
+	sim->blocks = NULL;
 }
 
 void sim_run(struct sim *sim, struct instant end)
 {
 	struct instant due;
 
-	while ((due = earliest(sim)).ns <= end.ns) {
+	while ((due = impair_deadline(&sim->impair)).ns <= end.ns) {
 		sim->now = instant_max(sim->now, due);
-		for (struct element *element = sim->elements; element; element = element->next_of_sim) {
-			if (instant_reached(element->due, sim->now))
-				element->run(element);
-		}
+		impair_run(&sim->impair, sim->now);
 	}
 	sim->now = instant_max(sim->now, end);
 }

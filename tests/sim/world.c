@@ -1,148 +1,13 @@
 #include "world.h"
 
-#include "core/base/random.h"
-
 #include <stdlib.h>
-
-/* ---- hosts -------------------------------------------------------------------------------------------------------
- */
-
-static uint32_t pick(struct sim *sim, const uint32_t *choices, uint32_t count)
-{
-	return choices[sim_between(sim, 0, count - 1)];
-}
-#define PICK(sim, ...)                                                                                               \
-	pick(sim, (const uint32_t[]){ __VA_ARGS__ }, sizeof((const uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t))
-
-static void configure_tcp(struct sim *sim, struct stack_tcp_config *tcp)
-{
-	tcp->msl = (struct duration){ (int64_t)PICK(sim, 10, 1000, 30000) * 1000000 };
-	tcp->rto_initial = (struct duration){ (int64_t)PICK(sim, 200, 1000) * 1000000 };
-	tcp->delayed_ack = (struct duration){ (int64_t)PICK(sim, 1, 40, 200) * 1000000 };
-	tcp->syn_timeout = DURATION_S(PICK(sim, 3, 190, 190));
-	tcp->half_open_timeout = DURATION_S(PICK(sim, 2, 60, 60));
-	tcp->retransmit_timeout = DURATION_S(PICK(sim, 5, 900, 900, 900));
-	tcp->fin_wait_2_timeout = DURATION_S(PICK(sim, 1, 60));
-	tcp->initial_window_segments = PICK(sim, 1, 2, 4, 10);
-	tcp->rcvbuf_initial_bytes = PICK(sim, 2048, 4096, 16384, 65535, 262144);
-	tcp->rcvbuf_max_bytes = tcp->rcvbuf_initial_bytes * PICK(sim, 1, 4, 64);
-	tcp->sndbuf_initial_bytes = PICK(sim, 2048, 4096, 16384, 65535, 262144);
-	tcp->sndbuf_max_bytes = tcp->sndbuf_initial_bytes * PICK(sim, 1, 4, 64);
-	tcp->mss_max_bytes = PICK(sim, 0, 0, 0, 48, 536, 1460);
-	tcp->timestamps = sim_chance(sim, 600000);
-	tcp->sack = sim_chance(sim, 700000);
-	tcp->window_scaling = sim_chance(sim, 700000);
-	tcp->syn_cookies = sim_chance(sim, 600000);
-	tcp->challenge_acks_per_s = PICK(sim, 1, 10, 1000);
-}
-
-void world_configure(struct world *world, uint32_t index, struct stack_config *config)
-{
-	struct sim *sim = &world->sim;
-
-	stack_config_init(config);
-	test_random_fill(&sim->random, config->secret, sizeof(config->secret));
-	config->mac = (struct mac_addr){ { 2, 0, 0, 0, 0, (uint8_t)(10 + index) } };
-	config->address[0] = (struct stack_address){ world_address(index), 120 };
-	config->address_count = 1;
-	config->mtu_bytes = PICK(sim, 576, 1500, 1500, 1500, 9000, 65535);
-	config->checksum_offload = sim_chance(sim, 500000);
-	if (config->checksum_offload)
-		config->gso_bytes_max = PICK(sim, 0, 16384, 65536);
-	config->connections_max = PICK(sim, 2, 8, 1000);
-	config->half_open_max = PICK(sim, 1, 4, 1000);
-	config->time_wait_max = PICK(sim, 1, 4, 1000);
-	config->listeners_max = 4;
-	config->neighbours_max = PICK(sim, 1, 2, 100);
-	config->buffers_max_bytes = PICK(sim, 16 * 16384, 64 * 16384, 1024 * 16384);
-	configure_tcp(sim, &config->tcp);
-}
-
-/* A clock at which the ISN of the connection between two known ports is a little below 2^32. */
-static int64_t clock_before_wrap(struct sim *sim, const struct stack_config *config, const struct flow *flow)
-{
-	struct hash_key key = derive_key(config->secret, 2); /* as the stack makes it */
-	uint32_t hash = (uint32_t)keyed_hash(&key, flow, sizeof(*flow));
-	uint32_t wanted = 0u - sim_between(sim, 1, 60000);
-
-	return (int64_t)(wanted - hash) * 4000;
-}
-
-#define WRAP_PORT 5000
-
-static struct flow wrap_flow(uint32_t local, uint32_t remote)
-{
-	struct flow flow = { .local = world_address(local), .remote = world_address(remote) };
-
-	flow.local_port = local == 0 ? WRAP_PORT : WORLD_PORT;
-	flow.remote_port = local == 0 ? WORLD_PORT : WRAP_PORT;
-	return flow;
-}
-
-/* ---- the network -------------------------------------------------------------------------------------------------
- */
-
-/* The way from a host to the switch, built from its end. */
-static struct element *way_out(struct world *world, struct host *host, struct element *network, bool pristine)
-{
-	struct sim *sim = &world->sim;
-	struct element *way = network;
-
-	if (!pristine && sim_chance(sim, 150000))
-		way = network_mtu(sim, way, &host->element, PICK(sim, 576, 600, 1000, 1400), false);
-	if (!pristine && sim_chance(sim, 400000))
-		way = network_corrupt(sim, way, PICK(sim, 1000, 20000, 100000));
-	if (!pristine && sim_chance(sim, 400000))
-		way = network_duplicate(sim, way, PICK(sim, 1000, 20000, 200000));
-	way = network_delay(sim, way, sim_duration(sim, DURATION_US(1), DURATION_MS(PICK(sim, 1, 10, 100, 300))),
-	                    sim_duration(sim, DURATION_S(0), DURATION_MS(PICK(sim, 1, 10, 50))),
-	                    !pristine && sim_chance(sim, 500000));
-	if (!pristine && sim_chance(sim, 700000))
-		way = network_loss(sim, way, PICK(sim, 1000, 10000, 50000, 200000), PICK(sim, 1, 1, 3, 30));
-	if (sim_chance(sim, 500000))
-		way = network_rate(sim, way, PICK(sim, 20000, 125000, 1250000, 125000000),
-		                   PICK(sim, 5000, 64000, 1000000));
-	if (sim_chance(sim, 700000))
-		way = network_split(sim, way);
-	return way;
-}
-
-static void listen_again(struct host *host)
-{
-	struct sim *sim = host->element.sim;
-	struct stack_listen_options options = {
-		.port = WORLD_PORT, .service = 3, .backlog = PICK(sim, 1, 4, 100), .nodelay = sim_chance(sim, 300000)
-	};
-
-	if (host->listener.v == 0 && !host->stopped)
-		stack_listen(host->stack, &options, &host->listener); /* may be refused: no memory */
-}
-
-static void add_host(struct world *world, uint32_t index, struct element *network, bool wraps, bool pristine)
-{
-	struct sim *sim = &world->sim;
-	struct host *host = &world->host[index];
-	struct stack_config config;
-	struct flow flow = wrap_flow(index, index == 0 ? 1 : 0);
-	int64_t offset;
-
-	world_configure(world, index, &config);
-	offset = wraps ? clock_before_wrap(sim, &config, &flow) : (int64_t)sim_between(sim, 0, 1000000) * 1000000;
-	host->scale = world->scale;
-	host->batch = sim_duration(sim, DURATION_S(0), DURATION_US(PICK(sim, 0, 50, 1000)));
-	host_begin(host, sim, &config, PICK(sim, 8, 20, 100, 65536), offset);
-	host->memory.fail_per_million = pristine ? 0 : PICK(sim, 0, 0, 0, 300000, 900000);
-	host->element.next = way_out(world, host, network, pristine);
-	network_switch_port(network, config.mac.b, &host->element);
-	listen_again(host);
-}
 
 /* ---- chaos -------------------------------------------------------------------------------------------------------
  */
 
-static void open_connection(struct world *world, struct host *from, uint32_t to, uint16_t local_port, uint16_t port)
+void world_open(struct world *world, struct host *from, uint32_t to, uint16_t local_port, uint16_t port)
 {
-	struct stack_connect_options options = { .remote = world_address(to),
+	struct stack_connect_options options = { .remote = world_address(world, to),
 		                                 .remote_port = port,
 		                                 .local_port = local_port,
 		                                 .service = 4,
@@ -169,10 +34,10 @@ static void make_trouble(struct world *world, struct host *host)
 		host->recorder_stalls = !host->recorder_stalls;
 		break;
 	case 3: /* nobody listens there */
-		open_connection(world, host, host == &world->host[0], 0, 9);
+		world_open(world, host, host == &world->host[0], 0, 9);
 		break;
 	case 4: /* nobody is there */
-		open_connection(world, host, 77, 0, WORLD_PORT);
+		world_open(world, host, WORLD_NOBODY, 0, WORLD_PORT);
 		break;
 	default:
 		stack_announce(host->stack);
@@ -181,17 +46,18 @@ static void make_trouble(struct world *world, struct host *host)
 	host_wake(host);
 }
 
-static void run_chaos(struct element *element)
+static void run_chaos(struct impair_element *element, struct instant now)
 {
-	struct sim *sim = element->sim;
+	struct sim *sim = sim_of(element);
 	struct world *world = (struct world *)((char *)element - offsetof(struct world, chaos));
-	uint32_t from = sim_between(sim, 0, world->hosts - 1), to = (from + 1) % world->hosts;
+	uint32_t from = sim_between(sim, 0, world->hosts - 1);
+	uint32_t to = (from + sim_between(sim, 1, world->hosts - 1)) % world->hosts;
 
 	element->due = INSTANT_NEVER;
-	if (sim->healed || world->connects_left + world->troubles_left == 0)
+	if (sim->impair.resting || world->connects_left + world->troubles_left == 0)
 		return;
-	element->due = instant_add(sim->now, sim_duration(sim, DURATION_US(10), world->pace));
-	listen_again(&world->host[to]);
+	element->due = instant_add(now, sim_duration(sim, DURATION_US(10), world->pace));
+	world_listen(&world->host[to]);
 	if (sim_between(sim, 1, world->connects_left + world->troubles_left) <= world->troubles_left) {
 		world->troubles_left--;
 		make_trouble(world, &world->host[from]);
@@ -199,10 +65,10 @@ static void run_chaos(struct element *element)
 	}
 	world->connects_left--;
 	if (sim_chance(sim, 150000)) { /* simultaneous open, more or less */
-		open_connection(world, &world->host[from], to, 1000, 1001);
-		open_connection(world, &world->host[to], from, 1001, 1000);
+		world_open(world, &world->host[from], to, 1000, 1001);
+		world_open(world, &world->host[to], from, 1001, 1000);
 	} else {
-		open_connection(world, &world->host[from], to, 0, WORLD_PORT);
+		world_open(world, &world->host[from], to, 0, WORLD_PORT);
 	}
 }
 
@@ -211,27 +77,12 @@ static void run_chaos(struct element *element)
 
 void world_begin(struct world *world, uint64_t seed)
 {
-	struct sim *sim = &world->sim;
-	struct element *network;
-	bool wraps, pristine;
-
 	memset(world, 0, sizeof(*world));
-	sim_begin(sim, seed);
-	wraps = sim_chance(sim, 400000);
-	pristine = sim_chance(sim, 50000);
-	world->hosts = sim_chance(sim, 200000) ? 3 : 2;
-	world->scale = PICK(sim, 1000, 20000, 100000, 400000);
-	world->connects_left = PICK(sim, 2, 10, 30, 60);
-	world->troubles_left = pristine ? 0 : PICK(sim, 0, 2, 10, 20);
-	world->pace = (struct duration){ (int64_t)PICK(sim, 1, 20, 500) * 1000000 };
-	network = network_switch(sim);
-	for (uint32_t i = 0; i < world->hosts; i++)
-		add_host(world, i, network, wraps && i < 2, pristine);
-	if (wraps)
-		open_connection(world, &world->host[0], 1, WRAP_PORT, WORLD_PORT);
+	sim_begin(&world->sim, seed);
+	world_build(world);
 	world->chaos.run = run_chaos;
-	world->chaos.due = instant_add(sim->now, world->pace);
-	sim_add(sim, &world->chaos);
+	impair_add(&world->sim.impair, &world->chaos, NULL);
+	world->chaos.due = instant_add(world->sim.now, world->pace);
 }
 
 static bool ended_orderly(const struct endpoint *endpoint)
@@ -370,7 +221,7 @@ void world_run(struct world *world)
 	sim_run(sim, instant_add(sim->now, sim_duration(sim, DURATION_MS(10), DURATION_S(20))));
 	if (sim_chance(sim, 100000))
 		stop(world, &world->host[0]);
-	sim->healed = true;
+	sim->impair.resting = true;
 	for (uint32_t i = 0; i < world->hosts; i++)
 		services_finish(&world->host[i]);
 	finish(world);

@@ -1,17 +1,20 @@
 #pragma once
 /* A world from a seed: hosts, the network between them, and chaos, which opens connections and makes trouble until it
  * is healed. Then everything must come to a good end. */
+#include "network.h"
 #include "service.h"
 
-#define WORLD_HOSTS_MAX 3
+#define WORLD_HOSTS_MAX 6
 #define WORLD_PORT 80
+#define WORLD_NOBODY 77 /* no host has this index */
 
 struct world {
 	struct sim sim;
-	struct element chaos;
+	struct impair_element chaos;
 	struct host host[WORLD_HOSTS_MAX];
 	uint32_t hosts;
-	uint32_t scale;                        /* bytes that are many here */
+	bool dumbbell;  /* two switches, each with a router, and one line between them; else all are at one switch */
+	uint32_t scale; /* bytes that are many here */
 	uint32_t connects_left, troubles_left; /* for chaos to make */
 	struct duration pace;                  /* of chaos */
 };
@@ -21,12 +24,20 @@ void world_begin(struct world *world, uint64_t seed);
 void world_run(struct world *world);
 void world_end(struct world *world);
 
-/* How a host's configuration is drawn. */
-void world_configure(struct world *world, uint32_t index, struct stack_config *config);
+/* Draws all that a world is made of (build.c). */
+void world_build(struct world *world);
+struct ip_addr world_address(const struct world *world, uint32_t index);
+/* Opens a connection with a plan at random. `to`: index of a host, or WORLD_NOBODY. `local_port` 0: any. */
+void world_open(struct world *world, struct host *from, uint32_t to, uint16_t local_port, uint16_t port);
+/* The host's service listens, if it did not. */
+void world_listen(struct host *host);
 
-static inline struct ip_addr world_address(uint32_t index)
+#define PICK(sim, ...)                                                                                               \
+	world_pick(sim, (const uint32_t[]){ __VA_ARGS__ },                                                           \
+	           sizeof((const uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t))
+static inline uint32_t world_pick(struct sim *sim, const uint32_t *choices, uint32_t count)
 {
-	return ip_addr_v4(0xc000020a + index); /* 192.0.2.10 and up */
+	return choices[sim_between(sim, 0, count - 1)];
 }
 
 /* What was seen in all worlds so far. */
