@@ -102,8 +102,8 @@ bool stack_tcp_config_valid(const struct stack_tcp_config *tcp)
 	       (tcp->mss_max_bytes == 0 || tcp->mss_max_bytes >= 48) &&
 	       (tcp->window_scale <= TCP_WSCALE_MAX || tcp->window_scale == STACK_WSCALE_AUTO) &&
 	       tcp->ecn <= STACK_ECN_REQUEST && tcp->fin_wait_2_timeout.ns > 0 && tcp->orphan_timeout.ns >= 0 &&
-	       tcp->user_timeout.ns >= 0 && tcp->keepalive_count > 0 && tcp->keepalive_idle.ns > 0 &&
-	       tcp->keepalive_interval.ns > 0 && tcp->ttl > 0 && tcp->dscp < 64 &&
+	       tcp->user_timeout.ns >= 0 && tcp->keepalive_count > 0 && tcp->keepalive_count <= UINT8_MAX &&
+	       tcp->keepalive_idle.ns > 0 && tcp->keepalive_interval.ns > 0 && tcp->ttl > 0 && tcp->dscp < 64 &&
 	       tcp->icmp_policy <= STACK_ICMP_STRICT && tcp->path_mtu <= STACK_PATH_MTU_PROBE &&
 	       tcp->path_mtu_probe_floor_bytes >= 48;
 }

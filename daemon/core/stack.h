@@ -118,14 +118,14 @@ struct stack_tcp_config {
 	/* ends */
 	struct duration fin_wait_2_timeout; /* after the service has let go; 60 s */
 	struct duration orphan_timeout;     /* data of a connection no service holds any more; 0: as R2 */
-	struct duration linger; /* stack_close: < 0 off; 0: RST at once; else RST when not all is acknowledged
-	                           by then */
-	struct duration
-	        user_timeout;     /* RFC 9293 3.9.1.1, RFC 5482: unacknowledged for so long: aborted; 0: only R2 */
-	bool user_timeout_option; /* tells the peer, and follows what it tells, within R2 and 100 s */
-	bool keepalive;           /* RFC 9293 3.8.4; off */
-	bool keepalive_garbage;   /* with one octet of garbage (MAY-6) */
-	uint32_t keepalive_count; /* unanswered probes before the connection is given up; 9 */
+	struct duration linger;       /* stack_close: < 0 off; 0: RST at once; else RST when not all is acknowledged
+	                                 by then */
+	struct duration user_timeout; /* RFC 9293 3.9.1.1, RFC 5482: unacknowledged for so long: aborted, as by R2 if
+	                                 that is sooner; 0: only R2 */
+	bool user_timeout_option;     /* tells the peer, and follows what it tells, within R2 and 100 s */
+	bool keepalive;               /* RFC 9293 3.8.4; off */
+	bool keepalive_garbage;       /* with one octet of garbage (MAY-6) */
+	uint32_t keepalive_count;     /* unanswered probes before the connection is given up; 9 */
 	struct duration keepalive_idle;     /* 2 h */
 	struct duration keepalive_interval; /* 75 s */
 
@@ -328,6 +328,7 @@ enum stack_ready_flag {
 	READY_EOF = 16,      /* the peer has closed its direction: after what can be read now nothing comes */
 	READY_ERROR = 32,    /* the connection is dead: cause says why. Close it */
 	READY_SENT = 64, /* everything committed, and the FIN if any, has been acknowledged (after stack_shutdown) */
+	READY_TROUBLE = 128, /* R1 is reached: sent again so often, and not acknowledged. It goes on until R2 */
 };
 
 struct stack_ready {
@@ -374,7 +375,8 @@ ssize_t stack_send(struct stack *stack, struct conn_handle conn, const void *byt
 /* Nothing more will be sent: FIN after what is queued. Reading goes on. */
 int stack_shutdown(struct stack *stack, struct conn_handle conn);
 /* Lets go of the handle: FIN after what is queued, unless data lies unread or arrives later: then RST (RFC 9293
- * SHLD-3). TCP finishes by itself. */
+ * SHLD-3). TCP finishes by itself, within the tunables linger, orphan_timeout and fin_wait_2_timeout; linger 0, or
+ * more such connections than orphans_max: RST at once. */
 int stack_close(struct stack *stack, struct conn_handle conn);
 /* Lets go of the handle with RST. */
 int stack_abort(struct stack *stack, struct conn_handle conn);
@@ -448,6 +450,7 @@ size_t stack_neighbours(const struct stack *stack, struct stack_neighbour_info *
 	X(challenge_acks, "challenge ACKs sent")                                                                     \
 	X(delayed_acks, "ACKs sent by the delay timer")                                                              \
 	X(window_probes, "zero-window probes sent")                                                                  \
+	X(keepalive_probes, "keepalive probes sent")                                                                 \
 	X(out_of_order, "segments that arrived ahead of a hole")                                                     \
 	X(bytes_copied_in, "payload bytes copied because a service left them unread")                                \
 	X(arp_requests_out, "ARP requests sent")                                                                     \
@@ -470,7 +473,7 @@ struct stack_counters {
 /* Gauges: what is so now. */
 struct stack_gauges {
 	uint32_t in_state[TCPS_STATE_COUNT]; /* connections, of all kinds of record, by state; LISTEN: listeners */
-	uint32_t connections, half_open, time_wait, neighbours;
+	uint32_t connections, half_open, time_wait, neighbours, orphans;
 	uint32_t connections_max, half_open_max, time_wait_max;
 	uint64_t buffer_bytes, buffer_bytes_max; /* in use; limit */
 	uint64_t memory_bytes;                   /* taken from the host in all */

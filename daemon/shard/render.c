@@ -271,6 +271,7 @@ json_t *render_gauges(const struct stack_gauges *gauges)
 	RENDER_GAUGE(time_wait);
 	RENDER_GAUGE(time_wait_max);
 	RENDER_GAUGE(neighbours);
+	RENDER_GAUGE(orphans);
 	RENDER_GAUGE(buffer_bytes);
 	RENDER_GAUGE(buffer_bytes_max);
 	RENDER_GAUGE(memory_bytes);

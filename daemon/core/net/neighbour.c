@@ -156,6 +156,17 @@ bool neighbour_resolve(struct stack *stack, const struct ip_addr *destination, s
 	return true;
 }
 
+void neighbour_doubt(struct stack *stack, const struct ip_addr *destination)
+{
+	struct neighbour *neighbour = next_hop_of(stack, destination);
+
+	if (!neighbour || neighbour->state != NEIGHBOUR_REACHABLE)
+		return;
+	neighbour->state = NEIGHBOUR_PROBING;
+	neighbour->tries = 0;
+	request(stack, neighbour);
+}
+
 void neighbour_hold(struct stack *stack, const struct raw_frame *frame)
 {
 	struct neighbour *neighbour = next_hop_of(stack, &frame->destination);

@@ -210,7 +210,7 @@ static int close_progress(struct stack *stack, struct conn *conn)
 	case TCPS_FIN_WAIT_1:
 		connection_set_state(stack, conn, TCPS_FIN_WAIT_2, CAUSE_RECEIVED_ACK_OF_FIN);
 		conn_tell(stack, conn, READY_SENT);
-		timers_orphaned(stack, conn);
+		patience_arm(stack, conn);
 		return CONTINUE;
 	case TCPS_CLOSING:
 		conn_time_wait(stack, conn, CAUSE_RECEIVED_ACK_OF_FIN);
@@ -239,6 +239,7 @@ static int complete_simultaneous_open(struct stack *stack, struct conn *conn, co
 	conn->snd_wl1 = seg->seq;
 	conn->snd_wl2 = seg->ack;
 	COUNT(stack, active_opens);
+	patience_arm(stack, conn);
 	conn_tell(stack, conn, READY_CONNECTED);
 	if (conn->flags & CONN_FIN_QUEUED) /* closed while it was opening */
 		connection_set_state(stack, conn, TCPS_FIN_WAIT_1, CAUSE_LOCAL_CLOSE);
@@ -265,6 +266,8 @@ int step5_ack(struct stack *stack, struct conn *conn, struct arrival *in)
 		reply_challenge(stack, conn);
 		return VERDICT_DROP_ACK_UNSENT;
 	}
+	if (seg->options.has_user_timeout)
+		patience_take_option(stack, conn, &seg->options);
 	process_ack(stack, conn, seg);
 	conn_want_output(stack, conn);
 	return close_progress(stack, conn);

@@ -184,6 +184,7 @@ enum stack_verdict arrive_synchronized(struct stack *stack, struct conn *conn, s
 
 	conn->segs_in++;
 	conn->last_rcv = stack->now;
+	conn->keepalive_probes = 0;
 	conn->last_speaker = SPEAKER_PEER;
 	if (conn->state == TCPS_SYN_RECEIVED && (in->seg.flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) &&
 	    seq_eq(in->seg.seq, conn->irs)) {
@@ -230,6 +231,8 @@ static void take_syn(struct stack *stack, struct conn *conn, const struct tcp_se
 	conn->snd_wl1 = seg->seq;
 	conn->snd_wl2 = seg->ack;
 	conn_agree(stack, conn, &agreed);
+	if (seg->options.has_user_timeout)
+		patience_take_option(stack, conn, &seg->options);
 }
 
 /* Our SYN is acknowledged: it leaves the queue of what is in flight, and gives the first RTT. */
@@ -285,7 +288,9 @@ enum stack_verdict arrive_syn_sent(struct stack *stack, struct conn *conn, struc
 	syn_acknowledged(stack, conn, seg->ack);
 	connection_set_state(stack, conn, TCPS_ESTABLISHED, CAUSE_RECEIVED_SYN_ACK);
 	COUNT(stack, active_opens);
-	conn->flags |= CONN_ACK_NOW;
+	conn->flags |=
+	        CONN_ACK_NOW | CONN_TELL_TIMEOUT; /* a peer that sent a cookie has forgotten our SYN's options */
+	patience_arm(stack, conn);
 	conn_want_output(stack, conn);
 	conn_tell(stack, conn, READY_CONNECTED | READY_WRITABLE);
 	if (conn->flags & CONN_FIN_QUEUED) /* closed while it was opening */

@@ -60,6 +60,18 @@ struct conn *conn_find(const struct stack *stack, struct conn_handle handle)
 	return conn && !(conn->flags & (CONN_ORPHAN | CONN_DEAD)) ? conn : NULL;
 }
 
+#define LISTENER_HANDLE (1ull << 31) /* no pool has so many slots */
+
+struct conn_handle listener_handle(const struct listener *listener)
+{
+	return (struct conn_handle){ pool_handle(listener) | LISTENER_HANDLE };
+}
+
+struct listener *listener_find(const struct stack *stack, struct conn_handle handle)
+{
+	return handle.v & LISTENER_HANDLE ? pool_find(&stack->listeners, handle.v & ~LISTENER_HANDLE) : NULL;
+}
+
 /* ---- lists --------------------------------------------------------------------------------------------------- */
 
 void conn_want_output(struct stack *stack, struct conn *conn)
@@ -79,7 +91,7 @@ void conn_tell(struct stack *stack, struct conn *conn, unsigned ready_flags)
 {
 	if (conn->flags & CONN_ORPHAN)
 		return;
-	conn->ready |= (uint8_t)ready_flags;
+	conn->ready |= (uint16_t)ready_flags;
 	if (conn->flags & CONN_ON_READY)
 		return;
 	conn->flags |= CONN_ON_READY;
@@ -194,6 +206,8 @@ void conn_free(struct stack *stack, struct conn *conn)
 	profile_put(stack, conn->tcp);
 	if (conn->extra)
 		pool_put(&stack->extras, conn->extra);
+	if (conn->flags & CONN_ORPHAN)
+		stack->orphans--;
 	if (conn->flags & CONN_ACCEPT_PENDING)
 		((struct listener *)pool_at(&stack->listeners, conn->listener_slot))->accept_queue--;
 	conn->flags &= ~(uint32_t)CONN_ACCEPT_PENDING;

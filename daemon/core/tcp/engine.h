@@ -131,6 +131,7 @@ struct send_queue {
  * connection. */
 struct conn_extra {
 	struct pool_head head;
+	uint32_t peer_user_timeout_s; /* as the peer has told (RFC 5482); 0: it has not */
 };
 
 enum conn_flag {
@@ -160,6 +161,7 @@ enum conn_flag {
 	CONN_CC_OUTSIDE = 1u << 23,      /* congestion state was too large for the record: pointer in it */
 	CONN_SHUTDOWN = 1u << 24,        /* the service has called stack_shutdown or stack_close */
 	CONN_FAST_RETRANSMIT = 1u << 25, /* the first segment goes out whatever the window (RFC 5681 3.2 step 3) */
+	CONN_TELL_TIMEOUT = 1u << 26,    /* the next ACK without text has the user timeout option */
 };
 
 enum congestion_state { CA_OPEN, CA_RECOVERY, CA_LOSS };
@@ -171,16 +173,19 @@ struct conn {
 	struct timer timer;      /* set for the earliest of the four below, or earlier */
 	struct instant rtx_due;  /* retransmission, window probe, or silly-window override */
 	struct instant ack_due;  /* delayed ACK */
-	struct instant idle_due; /* FIN-WAIT-2 of an orphan, 2MSL */
+	struct instant idle_due; /* patience.c has to look; 2MSL */
 	struct instant pace_due; /* pacing lets the next segment go */
 
-	uint64_t id;                      /* in the audit */
-	uint64_t user;                    /* the service's */
+	uint64_t id; /* in the audit */
+	union {
+		uint64_t user;              /* the service's, */
+		struct instant orphaned_at; /* and when there is none any more (CONN_ORPHAN): since when */
+	};
 	uint32_t output_next, ready_next; /* slots; POOL_NONE: the last */
 	uint32_t flags;                   /* enum conn_flag */
 	uint8_t state;                    /* enum tcp_state; written by connection_set_state alone */
 	uint8_t ca_state;                 /* enum congestion_state */
-	uint8_t ready;                    /* enum stack_ready_flag, not yet reported */
+	uint16_t ready;                   /* enum stack_ready_flag, not yet reported */
 	uint8_t index;                    /* of the next journal record */
 	uint8_t cause;                    /* enum tcp_cause: of the end */
 	uint8_t last_speaker;             /* enum journal_speaker */
@@ -190,6 +195,7 @@ struct conn {
 	uint16_t service;
 	uint16_t rcv_mss; /* largest segment seen from the peer: what its window and our ACKs are measured by */
 	struct challenge_limit challenges;
+	uint8_t keepalive_probes; /* sent, and nothing has been heard since */
 	uint32_t listener_slot;
 
 	/* Send sequence space (RFC 9293 section 3.3.1) */
@@ -310,6 +316,7 @@ struct stack {
 	uint8_t *emitted_block[EMITTED_BLOCKS_MAX]; /* of raw frames handed out; given back at the next call */
 	uint32_t emitted_count;
 	uint32_t blocked_on_neighbour; /* connections; an upper bound */
+	uint32_t orphans;              /* connections with CONN_ORPHAN */
 
 	struct pool neighbours;
 	uint32_t neighbour_bucket[256];
@@ -412,6 +419,11 @@ void conn_tell(struct stack *stack, struct conn *conn, unsigned ready_flags);
 /* Arms the wheel for the earliest due; lazily: a timer that is set too early stays. */
 void conn_arm(struct stack *stack, struct conn *conn);
 struct conn *conn_find(const struct stack *stack, struct conn_handle handle);
+/* Listeners and connections are in pools of their own, with slots of the same numbers; this tells their handles
+ * apart.
+ */
+struct conn_handle listener_handle(const struct listener *listener);
+struct listener *listener_find(const struct stack *stack, struct conn_handle handle);
 /* Frees a dead connection once it is on no list. */
 void conn_left_list(struct stack *stack, struct conn *conn, enum conn_flag list);
 struct send_queue *conn_tx(struct stack *stack, struct conn *conn); /* made when missing; NULL: no memory */
@@ -419,11 +431,14 @@ struct receive_queue *conn_rx(struct stack *stack, struct conn *conn);
 struct conn_extra *conn_extra(struct stack *stack, struct conn *conn); /* NULL: no memory */
 void conn_release_idle_queues(struct stack *stack, struct conn *conn); /* gives empty ones back */
 
-/* ---- socket.c: the service's calls --------------------------------------------------------------------------------
+/* ---- socket.c, closing.c: the service's calls
+ * --------------------------------------------------------------------------------
  */
 
 /* No more from here: FIN after what is queued (RFC 9293 3.9.1.4). */
 void conn_shutdown(struct stack *stack, struct conn *conn, enum tcp_cause cause);
+/* No service holds it any more. */
+void conn_orphan(struct stack *stack, struct conn *conn);
 /* Reports READY_WRITABLE when it is waited for and there is room again. */
 void send_tell_space(struct stack *stack, struct conn *conn);
 
@@ -496,10 +511,26 @@ void reply_reset_conn(struct stack *stack, const struct conn *conn);
 bool reply_allowed(struct stack *stack, struct challenge_limit *limit);
 /* <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, rate-limited per connection (RFC 5961 section 7). */
 enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn);
+/* <SEQ=SND.NXT-1>, which the peer must answer (RFC 9293 3.8.4); with an octet of garbage for one that answers only
+ * what it has to acknowledge. */
+void reply_keepalive(struct stack *stack, struct conn *conn, bool garbage);
 
 void timers_fire(struct stack *stack, struct conn *conn);
-/* The service stays away for good: an orphan waits for the peer's FIN, or its window, only so long. */
-void timers_orphaned(struct stack *stack, struct conn *conn);
+
+/* ---- patience.c: how long a connection waits for a peer that says nothing
+ * ------------------------------------------------------------------------------------------------ */
+
+/* What limits the waiting has changed (a state, a tunable, the service is gone), or a waiting begins. */
+void patience_arm(struct stack *stack, struct conn *conn);
+/* idle_due has come. */
+void patience_fire(struct stack *stack, struct conn *conn);
+/* One more retransmission has timed out: from R1 on (RFC 9293 3.8.3) the service and the way to the peer are told. */
+void patience_retransmitted(struct stack *stack, struct conn *conn);
+/* The user timeout in force; 0: none but R2. */
+struct duration patience_user_timeout(const struct conn *conn);
+/* The user timeout option (RFC 5482): what to say, if anything, and what the peer has said. */
+void patience_fill_option(const struct stack_tcp_config *tcp, struct tcp_options *options);
+void patience_take_option(struct stack *stack, struct conn *conn, const struct tcp_options *options);
 
 /* ---- profile.c: tunables
  * ---------------------------------------------------------------------------------------------- */
@@ -551,6 +582,8 @@ bool ip_route(const struct stack *stack, const struct ip_addr *destination, stru
 
 /* The next hop's MAC. False: being resolved (or no route), try again later. */
 bool neighbour_resolve(struct stack *stack, const struct ip_addr *destination, struct mac_addr *ret_mac);
+/* What is sent there is not acknowledged (RFC 9293 MUST-20, RFC 1122 3.3.1.4): is the next hop still alive? */
+void neighbour_doubt(struct stack *stack, const struct ip_addr *destination);
 /* Keeps a raw frame until its destination is resolved; takes over its block. */
 void neighbour_hold(struct stack *stack, const struct raw_frame *frame);
 void neighbour_timers(struct stack *stack, int *budget);

@@ -41,6 +41,7 @@ static void fill_syn_ack(const struct stack *stack, const struct stack_tcp_confi
 	syn_ack->options.has_wscale = agreed->window_scaling;
 	syn_ack->options.wscale = agreed->rcv_wscale;
 	syn_ack->options.has_timestamps = agreed->timestamps;
+	patience_fill_option(tcp, &syn_ack->options);
 }
 
 void half_open_send_syn_ack(struct stack *stack, struct half_open *half)
@@ -234,6 +235,7 @@ static void become_established(struct stack *stack, struct listener *listener, s
 	COUNT(stack, passive_opens);
 	listener->accept_queue++;
 	conn->flags |= CONN_ACCEPT_PENDING;
+	patience_arm(stack, conn);
 	conn_tell(stack, conn, READY_ACCEPTED);
 }
 

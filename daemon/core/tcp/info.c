@@ -125,7 +125,7 @@ static void fill_time_wait(const struct stack *stack, const struct time_wait *tw
 static void fill_listener(const struct stack *stack, const struct listener *listener, struct stack_conn_info *info)
 {
 	*info = (struct stack_conn_info){
-		.handle = { pool_handle(listener) },
+		.handle = listener_handle(listener),
 		.flow = { .local = listener->options.address, .local_port = listener->options.port },
 		.state = TCPS_LISTEN,
 		.shard = stack->config.shard,
@@ -238,6 +238,7 @@ void stack_get_gauges(const struct stack *stack, struct stack_gauges *ret_gauges
 		.half_open = stack->half_opens.used,
 		.time_wait = stack->time_waits.used,
 		.neighbours = stack->neighbours.used,
+		.orphans = stack->orphans,
 		.connections_max = stack->config.connections_max,
 		.half_open_max = stack->config.half_open_max,
 		.time_wait_max = stack->config.time_wait_max,

@@ -24,6 +24,8 @@ libcore_la_SOURCES += \
 	daemon/core/tcp/sent.c \
 	daemon/core/tcp/sent.h \
 	daemon/core/tcp/socket.c \
+	daemon/core/tcp/closing.c \
+	daemon/core/tcp/patience.c \
 	daemon/core/tcp/state.c \
 	daemon/core/tcp/state.h \
 	daemon/core/tcp/text.c \

@@ -229,6 +229,7 @@ static void fill_syn(const struct stack *stack, const struct conn *conn, struct 
 	seg->options.has_wscale = answer ? conn->agreed.window_scaling : tcp->window_scaling;
 	seg->options.wscale = conn->agreed.rcv_wscale;
 	seg->options.has_timestamps = answer ? conn->agreed.timestamps : tcp->timestamps;
+	patience_fill_option(tcp, &seg->options);
 }
 
 static void fill_segment(struct stack *stack, struct conn *conn, const struct plan *plan, struct tcp_segment *seg)
@@ -249,6 +250,10 @@ static void fill_segment(struct stack *stack, struct conn *conn, const struct pl
 		seg->options.has_timestamps = conn->agreed.timestamps;
 		if (plan->length == 0)
 			fill_sack_blocks(conn, &seg->options);
+		if (plan->kind == PLAN_ACK && (conn->flags & CONN_TELL_TIMEOUT)) {
+			patience_fill_option(conn->tcp, &seg->options);
+			conn->flags &= ~(uint32_t)CONN_TELL_TIMEOUT;
+		}
 		if (plan->length > 0 && seq_eq(seq_add(plan->seq, plan->length), conn->snd_end))
 			seg->flags |= TCP_PSH; /* MUST-61 */
 		if (plan->fin)

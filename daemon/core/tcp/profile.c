@@ -2,6 +2,8 @@
  * once, with a count of those that use them. */
 #include "core/tcp/engine.h"
 
+#include <errno.h>
+
 /* Beyond so many different ones a search would cost more than the memory it saves. */
 #define PROFILES_SEARCHED 64
 
@@ -43,4 +45,87 @@ void profile_put(struct stack *stack, const struct stack_tcp_config *tcp)
 	CORE_ASSERT(profile->users > 0);
 	if (--profile->users == 0)
 		pool_put(&stack->profiles, profile);
+}
+
+/* ---- live changes ---------------------------------------------------------------------------------------------- */
+
+/* Where a handle's tunables are kept; NULL: stale. */
+static const struct stack_tcp_config **tunables_of(const struct stack *stack, struct conn_handle handle)
+{
+	struct listener *listener = listener_find(stack, handle);
+	struct conn *conn = listener ? NULL : conn_find(stack, handle);
+
+	if (listener)
+		return &listener->tcp;
+	return conn ? &conn->tcp : NULL;
+}
+
+/* A connection does by its new tunables what it would not do by itself when they are next asked for. */
+static void conn_tuned(struct stack *stack, struct conn *conn, const struct stack_tcp_config *before)
+{
+	const struct stack_tcp_config *tcp = conn->tcp;
+
+	/* Buffers that nothing tunes are as configured. A window that was offered is not taken back (SHLD-14). */
+	if (!tcp->rcvbuf_autotune || conn->rcvbuf > tcp->rcvbuf_max_bytes)
+		conn->rcvbuf = tcp->rcvbuf_autotune ? tcp->rcvbuf_max_bytes : tcp->rcvbuf_initial_bytes;
+	if (!tcp->sndbuf_autotune || conn->sndbuf > tcp->sndbuf_max_bytes)
+		conn->sndbuf = tcp->sndbuf_autotune ? tcp->sndbuf_max_bytes : tcp->sndbuf_initial_bytes;
+	if (conn->state == TCPS_CLOSED)
+		return;
+	send_tell_space(stack, conn);
+	if (tcp->keepalive && !before->keepalive)
+		conn->keepalive_probes = 0;
+	/* RFC 5482 section 3.1: the peer is told when it changes. */
+	if (tcp->user_timeout_option &&
+	    (tcp->user_timeout.ns != before->user_timeout.ns ||
+	     tcp->user_timeout_option != before->user_timeout_option) &&
+	    conn->state >= TCPS_ESTABLISHED)
+		conn->flags |= CONN_TELL_TIMEOUT | CONN_ACK_NOW;
+	patience_arm(stack, conn);
+	conn_want_output(stack, conn);
+}
+
+int stack_set_tcp(struct stack *stack, struct conn_handle handle, const struct stack_tcp_config *tcp)
+{
+	const struct stack_tcp_config **place = tunables_of(stack, handle), *before, *after;
+	struct conn *conn = conn_find(stack, handle);
+
+	if (!place)
+		return -EBADF;
+	if (!stack_tcp_config_valid(tcp))
+		return -EINVAL;
+	after = profile_get(stack, tcp);
+	if (!after)
+		return -ENOMEM;
+	before = *place;
+	*place = after;
+	if (conn)
+		conn_tuned(stack, conn, before);
+	profile_put(stack, before);
+	return 0;
+}
+
+int stack_set_default_tcp(struct stack *stack, const struct stack_tcp_config *tcp)
+{
+	const struct stack_tcp_config *after;
+
+	if (!stack_tcp_config_valid(tcp))
+		return -EINVAL;
+	after = profile_get(stack, tcp);
+	if (!after)
+		return -ENOMEM;
+	profile_put(stack, stack->tcp);
+	stack->tcp = after;
+	stack->config.tcp = *tcp;
+	return 0;
+}
+
+int stack_get_tcp(const struct stack *stack, struct conn_handle handle, struct stack_tcp_config *ret_tcp)
+{
+	const struct stack_tcp_config **place = tunables_of(stack, handle);
+
+	if (!place)
+		return -EBADF;
+	*ret_tcp = **place;
+	return 0;
 }

@@ -199,7 +199,7 @@ static void autotune(struct stack *stack, struct conn *conn, seq_t read)
 	uint32_t limit = conn->tcp->rcvbuf_max_bytes;
 	uint32_t consumed;
 
-	if (instant_sub(stack->now, conn->autotune_at).ns < period.ns)
+	if (!conn->tcp->rcvbuf_autotune || instant_sub(stack->now, conn->autotune_at).ns < period.ns)
 		return;
 	consumed = (uint32_t)seq_diff(read, conn->autotune_seq);
 	conn->autotune_seq = read;

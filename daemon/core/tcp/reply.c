@@ -25,6 +25,9 @@ void reply_segment(struct stack *stack, const struct stack_tcp_config *tcp, cons
 	seg.source_port = flow->local_port;
 	seg.destination_port = flow->remote_port;
 	bytes = (uint32_t)tcp_write(out, &seg);
+	CORE_ASSERT(seg.payload_bytes <= 1);
+	if (seg.payload_bytes > 0)
+		out[bytes++] = seg.payload[0];
 	sum = checksum_pseudo(&flow->local, &flow->remote, IP_PROTOCOL_TCP, bytes);
 	sum = checksum_add(sum, out, bytes, 0);
 	store16(out + 16, (uint16_t)~checksum_fold(sum));
@@ -78,24 +81,40 @@ bool reply_allowed(struct stack *stack, struct challenge_limit *limit)
 	return true;
 }
 
-enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn)
+/* <SEQ><ACK=RCV.NXT><CTL=ACK> on behalf of a connection, out of its turn. */
+static void send_ack(struct stack *stack, const struct conn *conn, seq_t seq, const void *payload, uint32_t bytes)
 {
 	/* It leaves before this turn's payload is settled: what may still be given up is not acknowledged. */
 	bool unsettled = conn->rx && conn->rx->first_span;
 	struct tcp_segment ack = {
-		.seq = conn->snd_nxt,
+		.seq = seq,
 		.ack = unsettled ? conn->rx->settled : conn->rcv_nxt,
 		.flags = TCP_ACK,
 		.window = window_field(conn),
+		.payload = payload,
+		.payload_bytes = bytes,
 	};
 
-	if (!reply_allowed(stack, &conn->challenges))
-		return VERDICT_CHALLENGE_ACK_LIMITED;
 	if (conn->agreed.timestamps) {
 		ack.options.has_timestamps = true;
 		ack.options.tsval = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &conn->node.flow);
 		ack.options.tsecr = conn->ts_recent;
 	}
 	reply_segment(stack, conn->tcp, &conn->node.flow, &ack);
+}
+
+enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn)
+{
+	if (!reply_allowed(stack, &conn->challenges))
+		return VERDICT_CHALLENGE_ACK_LIMITED;
+	send_ack(stack, conn, conn->snd_nxt, NULL, 0);
 	return VERDICT_CHALLENGE_ACK;
+}
+
+void reply_keepalive(struct stack *stack, struct conn *conn, bool garbage)
+{
+	static const uint8_t octet = 0;
+
+	conn->segs_out++;
+	send_ack(stack, conn, seq_sub(conn->snd_nxt, 1), &octet, garbage ? 1 : 0);
 }

@@ -52,7 +52,11 @@ enum tcp_state {
 	X(OUT_OF_MEMORY, "no memory to go on with the connection", "-")                                              \
 	X(LISTENER_CLOSED, "the service stopped listening before the connection was accepted", "-")                  \
 	X(DAEMON_STOP, "the daemon stopped", "-")                                                                    \
-	X(DAEMON_CRASH, "the daemon died; found at its next start", "-")
+	X(DAEMON_CRASH, "the daemon died; found at its next start", "-")                                             \
+	X(LOCAL_LINGER, "the local program closed and would not wait for what was unacknowledged", "RFC 9293 3.6.1") \
+	X(TIMEOUT_LINGER, "not all was acknowledged within the linger time", "RFC 9293 3.6.1")                       \
+	X(TIMEOUT_ORPHAN, "no local program was left, and the peer acknowledged nothing in time", "RFC 9293 3.6.1")  \
+	X(TOO_MANY_ORPHANS, "too many connections were left by their programs", "-")
 
 enum tcp_cause {
 #define TCP_CAUSE_ENUM(name, meaning, section) CAUSE_##name,

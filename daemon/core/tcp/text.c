@@ -16,7 +16,7 @@ static void ack_now(struct stack *stack, struct conn *conn)
 static void schedule_ack(struct stack *stack, struct conn *conn, uint32_t length)
 {
 	conn->rcv_unacked += length;
-	if (conn->rcv_unacked >= 2u * conn->rcv_mss) {
+	if (conn->rcv_unacked >= 2u * conn->rcv_mss || conn->tcp->delayed_ack.ns == 0) {
 		ack_now(stack, conn);
 		return;
 	}

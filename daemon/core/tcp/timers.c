@@ -1,5 +1,6 @@
 /* What happens when a connection's time comes: retransmission (RFC 6298), window probes (RFC 9293 3.8.6.1), the
- * override of silly-window avoidance, delayed ACK, FIN-WAIT-2, 2MSL. */
+ * override of silly-window avoidance, delayed ACK. How long it all goes on when the peer is silent: patience.c, but
+ * for R2. */
 #include "core/tcp/engine.h"
 
 static struct duration backed_off(const struct conn *conn)
@@ -33,17 +34,23 @@ void output_restart_timer(struct stack *stack, struct conn *conn)
 	if (conn->rtx_due.ns == INT64_MAX && (in_flight || waiting || fin_waiting)) {
 		conn->progress_at = stack->now; /* the waiting begins: what gives up counts from here */
 		conn->rtx_due = instant_add(stack->now, backed_off(conn));
+		patience_arm(stack, conn);
 	}
 	conn_arm(stack, conn);
 }
 
 static void syn_timeout(struct stack *stack, struct conn *conn)
 {
-	if (instant_reached(instant_add(conn->opened, conn->tcp->syn_timeout), stack->now)) {
+	uint32_t retries_max =
+	        conn->state == TCPS_SYN_SENT ? conn->tcp->syn_retries_max : conn->tcp->syn_ack_retries_max;
+
+	if (instant_reached(instant_add(conn->opened, conn->tcp->syn_timeout), stack->now) ||
+	    (retries_max > 0 && conn->backoff >= retries_max)) {
 		conn_reset(stack, conn, CAUSE_TIMEOUT_SYN);
 		return;
 	}
 	back_off(stack, conn);
+	patience_retransmitted(stack, conn);
 	conn->flags |= CONN_SEND_SYN | CONN_SYN_RETRANSMITTED;
 	conn_want_output(stack, conn);
 }
@@ -55,7 +62,7 @@ static void probe(struct stack *stack, struct conn *conn)
 
 	/* MUST-37 is for a program that still wants the connection; an orphan has only so much time. */
 	if (conn->flags & CONN_ORPHAN)
-		answered = conn->progress_at;
+		answered = instant_max(conn->progress_at, conn->orphaned_at);
 
 	if (instant_reached(instant_add(answered, conn->tcp->retransmit_timeout), stack->now)) {
 		conn_reset(stack, conn, CAUSE_TIMEOUT_ZERO_WINDOW);
@@ -78,6 +85,7 @@ static void retransmission_timeout(struct stack *stack, struct conn *conn)
 	}
 	COUNT(stack, retransmission_timeouts);
 	back_off(stack, conn);
+	patience_retransmitted(stack, conn);
 	if (conn->ca_state != CA_LOSS || seq_geq(conn->snd_una, conn->recover))
 		congestion_event(stack, conn, TAPSTACK_CC_RTO);
 	else
@@ -121,25 +129,6 @@ static void retransmission_timer(struct stack *stack, struct conn *conn)
 	}
 }
 
-static void idle_timer(struct stack *stack, struct conn *conn)
-{
-	conn->idle_due = INSTANT_NEVER;
-	if (conn->state == TCPS_TIME_WAIT)
-		conn_end(stack, conn, CAUSE_TIMEOUT_2MSL);
-	else if (conn->state == TCPS_FIN_WAIT_2)
-		conn_end(stack, conn, CAUSE_TIMEOUT_FIN_WAIT_2);
-}
-
-void timers_orphaned(struct stack *stack, struct conn *conn)
-{
-	if (conn->flags & CONN_PERSIST) /* from now on it has only so much time (see probe) */
-		conn->progress_at = stack->now;
-	if (conn->state != TCPS_FIN_WAIT_2 || !(conn->flags & CONN_ORPHAN))
-		return;
-	conn->idle_due = instant_add(stack->now, conn->tcp->fin_wait_2_timeout);
-	conn_arm(stack, conn);
-}
-
 void timers_fire(struct stack *stack, struct conn *conn)
 {
 	uint32_t generation = conn->node.head.generation;
@@ -160,7 +149,7 @@ void timers_fire(struct stack *stack, struct conn *conn)
 		retransmission_timer(stack, conn);
 	alive = conn->node.head.generation == generation && !(conn->flags & CONN_DEAD) && conn->state != TCPS_CLOSED;
 	if (alive && instant_reached(conn->idle_due, stack->now)) {
-		idle_timer(stack, conn);
+		patience_fire(stack, conn);
 		alive = conn->node.head.generation == generation && !(conn->flags & CONN_DEAD) &&
 		        conn->state != TCPS_CLOSED;
 	}

@@ -8,8 +8,11 @@ tcp_tests = \
 	tests/unit/tcp/test_compact \
 	tests/unit/tcp/test_congestion \
 	tests/unit/tcp/test_dialogue \
+	tests/unit/tcp/test_ends \
+	tests/unit/tcp/test_patience \
 	tests/unit/tcp/test_handshake \
 	tests/unit/tcp/test_limits \
+	tests/unit/tcp/test_profile \
 	tests/unit/tcp/test_receive \
 	tests/unit/tcp/test_recovery \
 	tests/unit/tcp/test_rtt \
@@ -62,3 +65,12 @@ tests_unit_tcp_test_segments_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODI
 tests_unit_tcp_test_congestion_SOURCES = tests/unit/tcp/test_congestion.c
 tests_unit_tcp_test_congestion_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_congestion_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_ends_SOURCES = tests/unit/tcp/test_ends.c
+tests_unit_tcp_test_ends_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_ends_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_patience_SOURCES = tests/unit/tcp/test_patience.c
+tests_unit_tcp_test_patience_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_patience_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_profile_SOURCES = tests/unit/tcp/test_profile.c
+tests_unit_tcp_test_profile_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_profile_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
