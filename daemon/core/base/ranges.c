@@ -16,16 +16,14 @@ bool ranges_add(struct ranges *ranges, seq_t start, seq_t end)
 		if (ranges->count == RANGES_MAX)
 			return false;
 		memmove(&range[from + 1], &range[from], (ranges->count - from) * sizeof(*range));
-		range[from] = (struct seq_range){ start, end };
 		ranges->count++;
 	} else {
 		start = seq_min(start, range[from].start);
 		end = seq_max(end, range[to - 1].end);
-		range[from] = (struct seq_range){ start, end };
 		memmove(&range[from + 1], &range[to], (ranges->count - to) * sizeof(*range));
 		ranges->count -= to - from - 1;
 	}
-	ranges->newest = from;
+	range[from] = (struct seq_range){ start, end, ++ranges->stamp };
 	return true;
 }
 
@@ -37,9 +35,6 @@ void ranges_remove_before(struct ranges *ranges, seq_t to)
 	while (gone < ranges->count && seq_leq(range[gone].end, to))
 		gone++;
 	ranges->count -= gone;
-	ranges->newest = ranges->newest >= gone ? ranges->newest - gone : 0;
-	if (ranges->count == 0)
-		ranges->newest = 0;
 	if (gone > 0)
 		memmove(range, range + gone, ranges->count * sizeof(*range));
 	if (ranges->count > 0 && seq_lt(range[0].start, to))
@@ -63,4 +58,28 @@ uint32_t ranges_bytes(const struct ranges *ranges)
 	for (uint32_t i = 0; i < ranges->count; i++)
 		bytes += (uint32_t)seq_diff(ranges->range[i].end, ranges->range[i].start);
 	return bytes;
+}
+
+/* Counted backwards from the latest change, so that a count that wraps does no harm. */
+static uint32_t age_of(const struct ranges *ranges, uint32_t index)
+{
+	return ranges->stamp - ranges->range[index].stamp;
+}
+
+uint32_t ranges_recent(const struct ranges *ranges, struct seq_range *ret_recent, uint32_t max)
+{
+	uint32_t count = 0, least = 0; /* what is younger than `least` has been taken */
+
+	for (; count < max && count < ranges->count; count++) {
+		uint32_t best = UINT32_MAX;
+
+		for (uint32_t i = 0; i < ranges->count; i++) {
+			if (age_of(ranges, i) >= least &&
+			    (best == UINT32_MAX || age_of(ranges, i) < age_of(ranges, best)))
+				best = i;
+		}
+		ret_recent[count] = ranges->range[best];
+		least = age_of(ranges, best) + 1;
+	}
+	return count;
 }

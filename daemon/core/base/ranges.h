@@ -7,11 +7,12 @@
 
 struct seq_range {
 	seq_t start, end;
+	uint32_t stamp; /* when it was changed last: the greater, the later */
 };
 
 struct ranges {
 	uint32_t count;
-	uint32_t newest; /* index of the range changed last: RFC 2018 wants it first among SACK blocks */
+	uint32_t stamp; /* of the latest change */
 	struct seq_range range[RANGES_MAX];
 };
 
@@ -27,3 +28,7 @@ bool ranges_contain(const struct ranges *ranges, seq_t start, seq_t end);
 
 /* Bytes held in all. */
 uint32_t ranges_bytes(const struct ranges *ranges);
+
+/* The up to `max` ranges that were changed last, the latest first: RFC 2018 wants SACK blocks so. Returns how many.
+ */
+uint32_t ranges_recent(const struct ranges *ranges, struct seq_range *ret_recent, uint32_t max);

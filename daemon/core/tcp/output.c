@@ -195,16 +195,15 @@ static void plan_next(struct stack *stack, struct conn *conn, struct plan *plan)
 static void fill_sack_blocks(const struct conn *conn, struct tcp_options *options)
 {
 	const struct ranges *holes = conn->rx ? conn->rx->holes : NULL;
+	struct seq_range recent[TCP_SACK_BLOCKS_MAX];
+	uint32_t count;
 
 	if (!holes || !conn->agreed.sack)
 		return;
-	/* RFC 2018 section 4: the block with the latest arrival first. */
-	for (uint32_t i = 0; i < holes->count && options->sack_count < TCP_SACK_BLOCKS_MAX; i++) {
-		uint32_t index = (holes->newest + i) % holes->count;
-
-		options->sack[options->sack_count++] =
-		        (struct tcp_sack_block){ holes->range[index].start, holes->range[index].end };
-	}
+	/* RFC 2018 section 4: the block with the latest arrival first, then those reported most recently. */
+	count = ranges_recent(holes, recent, TCP_SACK_BLOCKS_MAX);
+	for (uint32_t i = 0; i < count; i++)
+		options->sack[options->sack_count++] = (struct tcp_sack_block){ recent[i].start, recent[i].end };
 }
 
 /* The field is rounded down, the promise is kept exactly: a segment that an earlier field allowed is still taken

@@ -11,6 +11,14 @@
 
 #define CELLS 2048
 
+static struct seq_range newest_of(const struct ranges *ranges)
+{
+	struct seq_range newest;
+
+	assert_int_equal(ranges_recent(ranges, &newest, 1), 1);
+	return newest;
+}
+
 static void test_merging(void **state)
 {
 	static const struct {
@@ -35,11 +43,11 @@ static void test_merging(void **state)
 
 			assert_true(ranges_add(&ranges, seq_add(origin, 30), seq_add(origin, 40)));
 			assert_true(ranges_add(&ranges, seq_add(origin, 10), seq_add(origin, 20)));
-			assert_int_equal(ranges.newest, 0);
+			assert_int_equal(newest_of(&ranges).start.v, origin.v + 10);
 			assert_true(
 			        ranges_add(&ranges, seq_add(origin, table[i].start), seq_add(origin, table[i].end)));
 			assert_int_equal(ranges.count, table[i].count);
-			newest = ranges.range[ranges.newest];
+			newest = newest_of(&ranges);
 			assert_int_equal(newest.start.v, origin.v + table[i].got_start);
 			assert_int_equal(newest.end.v, origin.v + table[i].got_end);
 		}
@@ -60,7 +68,7 @@ static void test_full(void **state)
 	assert_true(ranges_add(&ranges, SEQ(5), SEQ(10))); /* closes a hole: no room needed */
 	assert_int_equal(ranges.count, RANGES_MAX - 1);
 	assert_true(ranges_add(&ranges, SEQ(10000), SEQ(10001)));
-	assert_int_equal(ranges.newest, RANGES_MAX - 1);
+	assert_int_equal(newest_of(&ranges).start.v, 10000);
 }
 
 static void test_remove_before(void **state)
@@ -72,12 +80,12 @@ static void test_remove_before(void **state)
 	assert_true(ranges_add(&ranges, SEQ(-10), SEQ(-5)));
 	assert_true(ranges_add(&ranges, SEQ(-2), SEQ(2)));
 	assert_true(ranges_add(&ranges, SEQ(10), SEQ(20)));
-	assert_int_equal(ranges.newest, 2);
+	assert_int_equal(newest_of(&ranges).start.v, 10);
 	ranges_remove_before(&ranges, SEQ(-20));
 	assert_int_equal(ranges.count, 3);
 	ranges_remove_before(&ranges, SEQ(-5));
 	assert_int_equal(ranges.count, 2);
-	assert_int_equal(ranges.newest, 1);
+	assert_int_equal(newest_of(&ranges).start.v, 10);
 	ranges_remove_before(&ranges, SEQ(1));
 	assert_int_equal(ranges.range[0].start.v, 1);
 	assert_int_equal(ranges_bytes(&ranges), 11);
@@ -85,6 +93,32 @@ static void test_remove_before(void **state)
 	assert_int_equal(ranges.count, 0);
 	assert_int_equal(ranges_bytes(&ranges), 0);
 	assert_false(ranges_contain(&ranges, SEQ(10), SEQ(11)));
+}
+
+/* The latest first, also when the count of changes wraps; a range that was changed again counts as new. */
+static void test_recent(void **state)
+{
+	static const uint32_t begins[] = { 0, UINT32_MAX - 2 };
+	struct seq_range recent[4];
+
+	(void)state;
+	for (size_t b = 0; b < 2; b++) {
+		struct ranges ranges = { .stamp = begins[b] };
+
+		assert_int_equal(ranges_recent(&ranges, recent, 4), 0);
+		for (uint32_t i = 0; i < 6; i++)
+			assert_true(ranges_add(&ranges, SEQ(100 * i), SEQ(100 * i + 10)));
+		assert_true(ranges_add(&ranges, SEQ(110), SEQ(120)));
+		assert_int_equal(ranges_recent(&ranges, recent, 4), 4);
+		assert_int_equal(recent[0].start.v, 100);
+		assert_int_equal(recent[1].start.v, 500);
+		assert_int_equal(recent[2].start.v, 400);
+		assert_int_equal(recent[3].start.v, 300);
+		ranges_remove_before(&ranges, SEQ(350));
+		assert_int_equal(ranges_recent(&ranges, recent, 4), 2);
+		assert_int_equal(recent[0].start.v, 500);
+		assert_int_equal(recent[1].start.v, 400);
+	}
 }
 
 /* The ranges that the model's cells make, compared with what is held. */
@@ -108,7 +142,7 @@ static void compare(const struct ranges *ranges, const uint8_t *cells, seq_t ori
 	assert_int_equal(ranges->count, n);
 	assert_int_equal(ranges_bytes(ranges), bytes);
 	if (n > 0)
-		assert_true(ranges->newest < n);
+		newest_of(ranges);
 }
 
 static uint32_t count_runs(const uint8_t *cells)
@@ -149,7 +183,7 @@ static void test_against_a_bitmap(void **state)
 			added = ranges_add(&ranges, seq_add(origin, start), seq_add(origin, end));
 			assert_int_equal(added, count_runs(next) <= RANGES_MAX);
 			if (added) {
-				struct seq_range newest = ranges.range[ranges.newest];
+				struct seq_range newest = newest_of(&ranges);
 
 				memcpy(cells, next, sizeof(cells));
 				assert_true(seq_leq(newest.start, seq_add(origin, start)));
@@ -163,9 +197,8 @@ static void test_against_a_bitmap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_merging),
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_remove_before),
+		cmocka_unit_test(test_merging),          cmocka_unit_test(test_full),
+		cmocka_unit_test(test_remove_before),    cmocka_unit_test(test_recent),
 		cmocka_unit_test(test_against_a_bitmap),
 	};
 
