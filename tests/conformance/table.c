@@ -1,0 +1,52 @@
+/* The tables as data. */
+#include "requirement.h"
+#include "tests.h"
+
+#define TESTED(id, section, level, phrase, test) { id, section, level, phrase, ANSWER_TEST, #test, test, NULL, NULL },
+#define CODE(id, section, level, phrase, file, function, reason)                                                     \
+	{ id, section, level, phrase, ANSWER_CODE, #function, NULL, file, reason },
+#define PENDING(id, section, level, phrase, what) EXCUSED_BY(id, section, level, phrase, "not there yet: " what)
+#define EXCUSED_BY(id, section, level, phrase, reason)                                                               \
+	{ id, section, level, phrase, ANSWER_EXCUSED, NULL, NULL, NULL, reason },
+
+static const struct requirement rfc9293[] = {
+#include "rfc9293.def"
+};
+static const struct requirement rfc5961[] = {
+#include "rfc5961.def"
+};
+static const struct requirement rfc7323[] = {
+#include "rfc7323.def"
+};
+static const struct requirement rfc2018[] = {
+#include "rfc2018.def"
+};
+static const struct requirement rfc6675[] = {
+#include "rfc6675.def"
+};
+static const struct requirement rfc6298[] = {
+#include "rfc6298.def"
+};
+static const struct requirement rfc5681[] = {
+#include "rfc5681.def"
+};
+static const struct requirement rfc9438[] = {
+#include "rfc9438.def"
+};
+
+#define DOCUMENT(rfc, title, rows)                                                                                   \
+	{                                                                                                            \
+		rfc, title, rows, sizeof(rows) / sizeof((rows)[0])                                                   \
+	}
+
+const struct document documents[] = {
+	DOCUMENT("9293", "Transmission Control Protocol (TCP)", rfc9293),
+	DOCUMENT("5961", "Improving TCP's Robustness to Blind In-Window Attacks", rfc5961),
+	DOCUMENT("7323", "TCP Extensions for High Performance", rfc7323),
+	DOCUMENT("2018", "TCP Selective Acknowledgment Options", rfc2018),
+	DOCUMENT("6675", "Conservative Loss Recovery Based on SACK", rfc6675),
+	DOCUMENT("6298", "Computing TCP's Retransmission Timer", rfc6298),
+	DOCUMENT("5681", "TCP Congestion Control", rfc5681),
+	DOCUMENT("9438", "CUBIC for Fast and Long-Distance Networks", rfc9438),
+};
+const size_t document_count = sizeof(documents) / sizeof(documents[0]);

@@ -1,0 +1,11 @@
+#pragma once
+/* The prototypes of all tests, from the tables. */
+#define TESTED(id, section, level, phrase, test) void test(void **state);
+#define CODE(id, section, level, phrase, file, function, reason)
+#define PENDING(id, section, level, phrase, what)
+#define EXCUSED_BY(id, section, level, phrase, reason)
+#include "all.def"
+#undef TESTED
+#undef CODE
+#undef PENDING
+#undef EXCUSED_BY
