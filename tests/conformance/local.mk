@@ -4,6 +4,7 @@ TESTS += tests/conformance/conformance
 conformance_tables = \
 	tests/conformance/all.def \
 	tests/conformance/rfc2018.def \
+	tests/conformance/rfc5482.def \
 	tests/conformance/rfc5681.def \
 	tests/conformance/rfc5961.def \
 	tests/conformance/rfc6298.def \
@@ -20,6 +21,7 @@ tests_conformance_conformance_SOURCES = \
 	tests/conformance/table.c \
 	tests/conformance/tests.h \
 	tests/conformance/rfc2018.c \
+	tests/conformance/rfc5482.c \
 	tests/conformance/rfc5681.c \
 	tests/conformance/rfc5961.c \
 	tests/conformance/rfc6298.c \
@@ -28,6 +30,7 @@ tests_conformance_conformance_SOURCES = \
 	tests/conformance/rfc9293_close.c \
 	tests/conformance/rfc9293_header.c \
 	tests/conformance/rfc9293_ip.c \
+	tests/conformance/rfc9293_keepalive.c \
 	tests/conformance/rfc9293_mss.c \
 	tests/conformance/rfc9293_open.c \
 	tests/conformance/rfc9293_timers.c \

@@ -177,3 +177,68 @@ void shld_11_r2_is_at_least_100_s(void **state)
 	assert_int_equal(peer_state(p), TCPS_ESTABLISHED);
 	peer_stop(p);
 }
+
+/* ---- 3.8.3: R1 ---------------------------------------------------------------------------------------------------
+ */
+
+static uint64_t arp_requests(struct peer *p)
+{
+	return stack_get_counters(p->stack)->arp_requests_out;
+}
+
+/* The third retransmission (R1) makes the stack ask whether the next hop is still there. */
+void must_20_r1_asks_for_the_next_hop(void **state)
+{
+	struct peer *p = opened(classic, no_options);
+	uint64_t before;
+
+	(void)state;
+	service_sends(p, 10);
+	hears(p, TCP_ACK, 1, 10, 1);
+	for (int64_t rto = 200; rto <= 400; rto *= 2) {
+		wakes_after(p, rto);
+		hears(p, TCP_ACK, 1, 10, 1);
+	}
+	before = arp_requests(p);
+	peer_waits(p, DURATION_MS(790));
+	assert_int_equal(arp_requests(p), before);
+	wakes_after(p, 10);
+	hears(p, TCP_ACK, 1, 10, 1);
+	assert_int_equal(arp_requests(p), before + 1);
+	peer_stop_anyhow(p);
+}
+
+/* READY_TROUBLE, once, while the connection lives on. */
+void shld_9_program_is_told_between_r1_and_r2(void **state)
+{
+	struct peer *p = opened(classic, no_options);
+
+	(void)state;
+	service_sends(p, 10);
+	peer_waits(p, DURATION_S(2));
+	assert_int_equal(p->ready_flags, READY_TROUBLE);
+	p->ready_flags = 0;
+	peer_waits(p, DURATION_S(100));
+	assert_int_equal(p->ready_flags, 0);
+	assert_int_equal(peer_state(p), TCPS_ESTABLISHED);
+	peer_ignores_rest(p);
+	peer_stop_anyhow(p);
+}
+
+void shld_10_r1_is_at_least_three_retransmissions(void **state)
+{
+	struct peer *p = opened(classic, no_options);
+
+	(void)state;
+	service_sends(p, 10);
+	hears(p, TCP_ACK, 1, 10, 1);
+	for (int64_t rto = 200; rto <= 400; rto *= 2) {
+		wakes_after(p, rto);
+		hears(p, TCP_ACK, 1, 10, 1);
+		assert_int_equal(p->ready_flags, 0);
+	}
+	wakes_after(p, 800);
+	hears(p, TCP_ACK, 1, 10, 1);
+	assert_int_equal(p->ready_flags, READY_TROUBLE);
+	peer_stop_anyhow(p);
+}

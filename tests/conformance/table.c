@@ -30,6 +30,9 @@ static const struct requirement rfc6298[] = {
 static const struct requirement rfc5681[] = {
 #include "rfc5681.def"
 };
+static const struct requirement rfc5482[] = {
+#include "rfc5482.def"
+};
 static const struct requirement rfc9438[] = {
 #include "rfc9438.def"
 };
@@ -47,6 +50,7 @@ const struct document documents[] = {
 	DOCUMENT("6675", "Conservative Loss Recovery Based on SACK", rfc6675),
 	DOCUMENT("6298", "Computing TCP's Retransmission Timer", rfc6298),
 	DOCUMENT("5681", "TCP Congestion Control", rfc5681),
+	DOCUMENT("5482", "TCP User Timeout Option", rfc5482),
 	DOCUMENT("9438", "CUBIC for Fast and Long-Distance Networks", rfc9438),
 };
 const size_t document_count = sizeof(documents) / sizeof(documents[0]);
