@@ -39,7 +39,8 @@ class Setup:
                          for name, port in (("echo", 7), ("discard", 9), ("chargen", 19))]
         for port, handler in ((81, self.download), (82, self.upload), (83, self.abort), (84, self.linger_unread),
                               (85, self.read_late), (86, self.speak_last)):
-            server = Server(handler)
+            # Not over TCP: the other connection would have stalls and probes of its own.
+            server = Server(handler, os.path.join(env.directory, handler.__name__))
             env.cleanup(server.close)
             self.services.append({"name": handler.__name__, "kind": "relay", "port": port, "target": server.target})
         self.daemon = env.daemon(services=self.services, config=config)
