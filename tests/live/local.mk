@@ -8,6 +8,7 @@ LIVE_TESTS = \
 	tests/live/test_echo.py \
 	tests/live/test_http.py \
 	tests/live/test_link.py \
+	tests/live/test_nmap.py \
 	tests/live/test_plugins.py \
 	tests/live/test_relay.py \
 	tests/live/test_reset.py \
