@@ -126,11 +126,7 @@ static int step1_sequence(struct stack *stack, struct conn *conn, struct arrival
 	}
 	if (seg->flags & TCP_RST)
 		return CONTINUE; /* judged by the sequence number it came with, and not trusted with anything else */
-	/* RFC 7323 section 4.3: remember the timestamp that covers the left edge of the window. */
-	if (conn->agreed.timestamps && seg->options.has_timestamps && seq_leq(seg->seq, conn->last_ack_sent)) {
-		conn->ts_recent = seg->options.tsval;
-		conn->ts_recent_age_s = (uint32_t)(stack->now.ns / 1000000000);
-	}
+	in->covers_edge = seq_leq(seg->seq, conn->last_ack_sent); /* RFC 7323 section 4.3 */
 	if (!(seg->flags & TCP_SYN) || conn->state == TCPS_SYN_RECEIVED)
 		trim(seg, conn->rcv_nxt, rcv_wnd);
 	return CONTINUE;
@@ -167,6 +163,16 @@ static int step6_urgent(void)
 	return CONTINUE;
 }
 
+/* RFC 7323 section 5.3, R3. Not before the ACK has been found acceptable: who forges a segment and guesses its
+ * sequence number, but not the ACK (RFC 5961 section 5), could else make all that the peer sends look old. */
+static void remember_timestamp(const struct stack *stack, struct conn *conn, const struct arrival *in)
+{
+	if (!conn->agreed.timestamps || !in->seg.options.has_timestamps || !in->covers_edge)
+		return;
+	conn->ts_recent = in->seg.options.tsval;
+	conn->ts_recent_age_s = (uint32_t)(stack->now.ns / 1000000000);
+}
+
 static enum stack_verdict arrive_time_wait_held(struct stack *stack, struct conn *conn, const struct arrival *in)
 {
 	/* TIME-WAIT while the service still reads: a FIN sent again restarts 2MSL. */
@@ -198,8 +204,10 @@ enum stack_verdict arrive_synchronized(struct stack *stack, struct conn *conn, s
 		return conn->state == TCPS_TIME_WAIT ? arrive_time_wait_held(stack, conn, in)
 		                                     : (enum stack_verdict)result;
 	if ((result = step2_reset(stack, conn, in)) != CONTINUE || (result = step3_security()) != CONTINUE ||
-	    (result = step4_syn(stack, conn, in)) != CONTINUE || (result = step5_ack(stack, conn, in)) != CONTINUE ||
-	    (result = step6_urgent()) != CONTINUE || (result = step7_text(stack, conn, in)) != CONTINUE ||
+	    (result = step4_syn(stack, conn, in)) != CONTINUE || (result = step5_ack(stack, conn, in)) != CONTINUE)
+		return (enum stack_verdict)result;
+	remember_timestamp(stack, conn, in);
+	if ((result = step6_urgent()) != CONTINUE || (result = step7_text(stack, conn, in)) != CONTINUE ||
 	    (result = step8_fin(stack, conn, in)) != CONTINUE)
 		return (enum stack_verdict)result;
 	return whole ? VERDICT_ACCEPTED : VERDICT_DUPLICATE;

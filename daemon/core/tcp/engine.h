@@ -340,6 +340,7 @@ struct arrival {
 	struct tcp_segment seg;
 	uint16_t segment_bytes; /* payload of one of its segments: less than all of it in a super-frame */
 	uint8_t tos;            /* DSCP << 2 | ECN, of the IP header */
+	bool covers_edge;       /* set by step 1: its timestamp is the one to echo, if its ACK is acceptable */
 };
 
 /* ---- transition.c: the only writer of states ------------------------------------------------------------------- */

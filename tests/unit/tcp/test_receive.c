@@ -117,6 +117,41 @@ static void segment_without_timestamps_is_dropped(void **state)
 	peer_stop(p);
 }
 
+/* RFC 5961 section 5: a segment whose ACK is out of range was not sent by the peer, and its timestamp is not
+ * believed. Else one that was forged could make all later ones of the peer look old (RFC 7323 section 5). */
+static void timestamp_of_unacceptable_ack_is_not_kept(void **state)
+{
+	const uint32_t far_ahead = 1000u + 0x7fffff00;
+	struct tcp_options options = { .has_timestamps = true, .tsval = 1000 };
+	struct peer *p = peer_start(NULL);
+	struct seg forged = { .flags = TCP_ACK, .seq = 1001, .length = 10, .options = options };
+
+	(void)state;
+	peer_establishes(p, options);
+	forged.options.tsval = far_ahead;
+	forged.ack = OURS(1000);
+	assert_int_equal(peer_sends(p, forged), VERDICT_DROP_ACK_UNSENT);
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1001 });
+	assert_int_equal(p->last.options.tsecr, 1000);
+	forged.ack = OURS(1) - 0x40000000;
+	assert_int_equal(peer_sends(p, forged), VERDICT_DROP_ACK_TOO_OLD);
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1001 });
+	forged.flags = 0;
+	assert_int_equal(peer_sends(p, forged), VERDICT_DROP_NO_ACK);
+	expect_nothing(p);
+	options.tsval = 1001;
+	assert_int_equal(peer_sends(p, (struct seg){ .flags = TCP_ACK | TCP_PSH,
+	                                             .seq = 1001,
+	                                             .ack = OURS(1),
+	                                             .length = 10,
+	                                             .options = options }),
+	                 VERDICT_ACCEPTED);
+	peer_waits(p, DURATION_MS(500));
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1011 });
+	assert_int_equal(p->last.options.tsecr, 1001);
+	peer_stop(p);
+}
+
 /* ---- holes ----------------------------------------------------------------------------------------------------- */
 
 #define BLOCK 16384u
@@ -204,6 +239,7 @@ int main(void)
 		cmocka_unit_test(super_frame_is_many_segments),
 		cmocka_unit_test(fin_beyond_a_hole_is_answered),
 		cmocka_unit_test(segment_without_timestamps_is_dropped),
+		cmocka_unit_test(timestamp_of_unacceptable_ack_is_not_kept),
 		cmocka_unit_test(range_too_many_takes_no_memory),
 		cmocka_unit_test(holes_leave_memory_to_others),
 	};
