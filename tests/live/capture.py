@@ -124,7 +124,8 @@ PREFERENCES = ["tcp.check_checksum:TRUE", "ip.check_checksum:TRUE", "tcp.analyze
 PAYLOAD = "tcp.port==1-65535,data"
 FIELDS = {"frame.number": int, "frame.time_epoch": float, "ip.src": str, "ipv6.src": str, "tcp.srcport": int,
           "tcp.dstport": int, "tcp.seq_raw": int, "tcp.ack_raw": int, "tcp.len": int,
-          "tcp.flags": lambda text: int(text, 16), "tcp.window_size": int, "tcp.checksum.status": str, "ip.checksum.status": str, "_ws.malformed": str,
+          "tcp.flags": lambda text: int(text, 16), "tcp.window_size": int, "tcp.checksum.status": str,
+          "ip.checksum.status": str, "_ws.malformed": str,
           "_ws.expert.message": lambda text: text.split("|")}
 Row = collections.namedtuple("Row", [name.removeprefix("_").replace(".", "_") for name in FIELDS])
 CHECKSUM_GOOD = "1"
@@ -133,7 +134,8 @@ CHECKSUM_GOOD = "1"
 def dissect(path):
     """What tshark sees: a Row for each frame."""
     command = ["tshark", "-n", "-r", path, "-T", "fields"]
-    for flag, values in ("-E", ["separator=/t", "occurrence=a", "aggregator=|"]), ("-o", PREFERENCES), ("-e", FIELDS), ("-d", [PAYLOAD]):
+    for flag, values in (("-E", ["separator=/t", "occurrence=a", "aggregator=|"]), ("-o", PREFERENCES),
+                         ("-e", FIELDS), ("-d", [PAYLOAD])):
         command += [part for value in values for part in (flag, value)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     equal(done.returncode, 0, f"exit code of tshark: {done.stderr}")

@@ -1,6 +1,7 @@
 # tests/live: the built daemon in a network namespace, against the kernel's TCP, real clients, and a peer made by hand
 # TAPSTACK_LIVE_BYTES=N sizes the bulk transfers (1 GiB), TAPSTACK_LIVE_SEED=N repeats what was random.
 LIVE_TESTS = \
+	tests/live/test_attack.py \
 	tests/live/test_capture.py \
 	tests/live/test_crash.py \
 	tests/live/test_daemon.py \
@@ -18,6 +19,7 @@ LIVE_TESTS = \
 dist_check_SCRIPTS += $(LIVE_TESTS)
 TESTS += $(LIVE_TESTS)
 EXTRA_DIST += \
+	tests/live/attacker.py \
 	tests/live/capture.py \
 	tests/live/frames.py \
 	tests/live/harness.py \

@@ -15,7 +15,8 @@ from capture import (ABORT, CLOSED_WINDOW, LOSS, ORDERLY, Capture, Pcap, dissect
                      segments_of, verdicts, zero_windows)
 from frames import (ACK, BROADCAST, ETHER_IPV4, PSH, RST, SYN, address, ethernet, option_mss, option_window_scale,
                     packet)
-from harness import HOST, IPV4, STACK, Failed, check, connect, equal, families, main, read_all, read_exactly, reset, wait_until
+from harness import (HOST, IPV4, STACK, Failed, check, connect, equal, families, main, read_all, read_exactly, reset,
+                     wait_until)
 from path import Path
 from peer import MAC
 from traffic import Server, echo_bulk, pattern, receive_bulk, send_bulk
@@ -147,7 +148,8 @@ def closed_windows(setup, to):
 
 # An echo that cannot write does not read, and a relay waits for its server: there a window may close for a moment.
 CLEAN_KINDS = ((bulk_in, ORDERLY), (bulk_out, ORDERLY), (both_ways, ORDERLY + CLOSED_WINDOW),
-               (request_response, ORDERLY), (half_close, ORDERLY + CLOSED_WINDOW), (many_short, ORDERLY), (aborts, ORDERLY + ABORT),
+               (request_response, ORDERLY), (half_close, ORDERLY + CLOSED_WINDOW), (many_short, ORDERLY),
+               (aborts, ORDERLY + ABORT),
                (closed_windows, ORDERLY + CLOSED_WINDOW))
 LOSSY_KINDS = (bulk_in, bulk_out, both_ways, request_response, half_close, many_short)
 

@@ -17,8 +17,8 @@ from harness import HOST, STACK, check, equal, main, wait_until
 from peer import MAC, Setup
 
 SERVICES = [{"name": "echo", "kind": "echo", "port": 7}]
-# nmap counts in eighths of a bit: the spread of the increments per second (SP), and how large they are (ISR). Six random
-# numbers of 32 bits give about 260, and less than 230 about once in a million runs.
+# nmap counts in eighths of a bit: the spread of the increments per second (SP), and how large they are (ISR). Six
+# random numbers of 32 bits give about 260, rarely less than 240.
 LEAST_UNPREDICTABLE = 230
 RUNS = 3
 
