@@ -13,7 +13,63 @@ struct ip_addr world_address(const struct world *world, uint32_t index)
 	return ip_addr_v4((world->dumbbell && index % 2 == 1 ? 0xc633640a : 0xc000020a) + index);
 }
 
-static void configure_tcp(struct sim *sim, struct stack_tcp_config *tcp)
+/* What is not drawn stays at its default, which is why each has its own chance: many changes at once hide each other.
+ */
+static void draw_mechanisms(struct sim *sim, struct stack_tcp_config *tcp)
+{
+	tcp->timestamps = sim_chance(sim, 600000);
+	tcp->sack = sim_chance(sim, 700000);
+	tcp->window_scaling = sim_chance(sim, 700000);
+	if (sim_chance(sim, 200000))
+		tcp->window_scale = (uint8_t)PICK(sim, 0, 3, 14);
+	tcp->ecn = PICK(sim, STACK_ECN_OFF, STACK_ECN_ACCEPT, STACK_ECN_REQUEST, STACK_ECN_REQUEST);
+	tcp->accecn = sim_chance(sim, 500000);
+	tcp->fastopen_client = sim_chance(sim, 200000);
+	tcp->fastopen_server = sim_chance(sim, 200000);
+	tcp->rack = sim_chance(sim, 800000);
+	tcp->tail_loss_probe = sim_chance(sim, 800000);
+	tcp->prr = sim_chance(sim, 800000);
+	tcp->frto = sim_chance(sim, 800000);
+	tcp->undo = sim_chance(sim, 800000);
+	tcp->cwnd_validation = sim_chance(sim, 800000);
+	tcp->idle_restart = sim_chance(sim, 800000);
+	tcp->rcvbuf_autotune = sim_chance(sim, 800000);
+	tcp->sndbuf_autotune = sim_chance(sim, 800000);
+	if (sim_chance(sim, 200000))
+		tcp->pacing_max_bytes_per_s = PICK(sim, 10000, 1000000, 100000000);
+	tcp->path_mtu = PICK(sim, STACK_PATH_MTU_OFF, STACK_PATH_MTU_ICMP, STACK_PATH_MTU_FALLBACK,
+	                     STACK_PATH_MTU_FALLBACK, STACK_PATH_MTU_PROBE);
+	tcp->icmp_policy = PICK(sim, STACK_ICMP_IGNORE, STACK_ICMP_SOFT, STACK_ICMP_STRICT);
+	tcp->dscp = (uint8_t)PICK(sim, 0, 10, 46);
+	tcp->ttl = (uint8_t)PICK(sim, 3, 64, 255); /* a dumbbell takes two hops */
+}
+
+static void draw_limits(struct sim *sim, struct stack_tcp_config *tcp)
+{
+	if (sim_chance(sim, 100000))
+		tcp->linger = DURATION_MS(PICK(sim, 0, 10, 1000));
+	if (sim_chance(sim, 100000))
+		tcp->orphan_timeout = DURATION_MS(PICK(sim, 100, 5000));
+	if (sim_chance(sim, 100000))
+		tcp->user_timeout = DURATION_S(PICK(sim, 1, 20, 200));
+	tcp->user_timeout_option = sim_chance(sim, 200000);
+	tcp->keepalive = sim_chance(sim, 200000);
+	tcp->keepalive_garbage = sim_chance(sim, 500000);
+	tcp->keepalive_count = PICK(sim, 1, 3, 9);
+	tcp->keepalive_idle = DURATION_MS(PICK(sim, 500, 10000, 7200000));
+	tcp->keepalive_interval = DURATION_MS(PICK(sim, 300, 1000, 75000));
+	tcp->r1_retransmits = PICK(sim, 1, 3);
+	if (sim_chance(sim, 100000))
+		tcp->syn_retries_max = PICK(sim, 1, 6);
+	if (sim_chance(sim, 100000))
+		tcp->syn_ack_retries_max = PICK(sim, 1, 5);
+	if (sim_chance(sim, 100000))
+		tcp->orphans_max = PICK(sim, 1, 3);
+	if (sim_chance(sim, 100000))
+		tcp->time_wait = DURATION_MS(PICK(sim, 1, 1000));
+}
+
+void world_draw_tcp(struct sim *sim, struct stack_tcp_config *tcp)
 {
 	tcp->msl = (struct duration){ (int64_t)PICK(sim, 10, 1000, 30000) * 1000000 };
 	tcp->rto_initial = (struct duration){ (int64_t)PICK(sim, 200, 1000) * 1000000 };
@@ -28,11 +84,11 @@ static void configure_tcp(struct sim *sim, struct stack_tcp_config *tcp)
 	tcp->sndbuf_initial_bytes = PICK(sim, 2048, 4096, 16384, 65535, 262144);
 	tcp->sndbuf_max_bytes = tcp->sndbuf_initial_bytes * PICK(sim, 1, 4, 64);
 	tcp->mss_max_bytes = PICK(sim, 0, 0, 0, 48, 536, 1460);
-	tcp->timestamps = sim_chance(sim, 600000);
-	tcp->sack = sim_chance(sim, 700000);
-	tcp->window_scaling = sim_chance(sim, 700000);
 	tcp->syn_cookies = sim_chance(sim, 600000);
-	tcp->challenge_acks_per_s = PICK(sim, 1, 10, 1000);
+	tcp->challenge_acks_per_s = PICK(sim, 1, 10, 255);
+	draw_mechanisms(sim, tcp);
+	draw_limits(sim, tcp);
+	WATCH_CHECK(stack_tcp_config_valid(tcp));
 }
 
 static struct mac_addr host_mac(uint32_t index)
@@ -67,7 +123,7 @@ static void configure(struct world *world, uint32_t index, struct stack_config *
 	config->listeners_max = 4;
 	config->neighbours_max = PICK(sim, 1, 2, 100);
 	config->buffers_max_bytes = PICK(sim, 16 * 16384, 64 * 16384, 1024 * 16384);
-	configure_tcp(sim, &config->tcp);
+	world_draw_tcp(sim, &config->tcp);
 }
 
 /* A clock at which the ISN of the connection between two known ports is a little below 2^32. */

@@ -1,5 +1,6 @@
 #include "world.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 /* ---- chaos -------------------------------------------------------------------------------------------------------
@@ -17,11 +18,32 @@ void world_open(struct world *world, struct host *from, uint32_t to, uint16_t lo
 	service_connect(from, &options, &plan);
 }
 
+/* Some connection, or the stack, is tuned while it runs. */
+static void retune(struct world *world, struct host *host)
+{
+	struct sim *sim = &world->sim;
+	struct endpoint *endpoint = host->endpoints;
+	struct stack_tcp_config tcp;
+	int r;
+
+	for (uint32_t skip = sim_between(sim, 0, 5); skip > 0 && endpoint && endpoint->next; skip--)
+		endpoint = endpoint->next;
+	tcp = host->config.tcp;
+	world_draw_tcp(sim, &tcp);
+	if (endpoint && !endpoint->done && sim_chance(sim, 700000)) {
+		r = stack_set_tcp(host->stack, endpoint->handle, &tcp);
+		WATCH_CHECK(r == 0 || r == -ENOMEM);
+	} else {
+		r = stack_set_default_tcp(host->stack, &tcp);
+		WATCH_CHECK(r == 0 || r == -ENOMEM);
+	}
+}
+
 static void make_trouble(struct world *world, struct host *host)
 {
 	struct sim *sim = &world->sim;
 
-	switch (sim_between(sim, 0, 5)) {
+	switch (sim_between(sim, 0, 7)) {
 	case 0:
 		if (host->listener.v != 0)
 			WATCH_CHECK(stack_unlisten(host->stack, host->listener) == 0);
@@ -38,6 +60,13 @@ static void make_trouble(struct world *world, struct host *host)
 		break;
 	case 4: /* nobody is there */
 		world_open(world, host, WORLD_NOBODY, 0, WORLD_PORT);
+		break;
+	case 5:
+		retune(world, host);
+		break;
+	case 6: /* the interface learned, or forgot, to cut super-frames */
+		if (host->config.checksum_offload)
+			stack_set_offload(host->stack, PICK(sim, 0, 16384, 65536), true);
 		break;
 	default:
 		stack_announce(host->stack);

@@ -26,6 +26,8 @@ void world_end(struct world *world);
 
 /* Draws all that a world is made of (build.c). */
 void world_build(struct world *world);
+/* Changes what is tunable, starting from what it is. */
+void world_draw_tcp(struct sim *sim, struct stack_tcp_config *tcp);
 struct ip_addr world_address(const struct world *world, uint32_t index);
 /* Opens a connection with a plan at random. `to`: index of a host, or WORLD_NOBODY. `local_port` 0: any. */
 void world_open(struct world *world, struct host *from, uint32_t to, uint16_t local_port, uint16_t port);
