@@ -457,6 +457,8 @@ void half_open_timers(struct stack *stack, int *budget);
  * and the record stays. */
 struct conn *half_open_promote(struct stack *stack, struct half_open *half, enum stack_verdict *ret_verdict);
 struct duration time_wait_length(const struct stack *stack);
+/* The length may have changed: none waits for longer than a new one would. Linear in those that would. */
+void time_wait_shorten(struct stack *stack);
 void time_wait_insert(struct stack *stack, const struct conn *conn);
 void time_wait_free(struct stack *stack, struct time_wait *tw);
 void time_wait_timers(struct stack *stack, int *budget);

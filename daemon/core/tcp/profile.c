@@ -117,6 +117,7 @@ int stack_set_default_tcp(struct stack *stack, const struct stack_tcp_config *tc
 	profile_put(stack, stack->tcp);
 	stack->tcp = after;
 	stack->config.tcp = *tcp;
+	time_wait_shorten(stack);
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 /* TIME-WAIT (RFC 9293 section 3.6.1) in compact records, kept in order of expiry: 2 MSL is the same for all, so a new
- * or restarted one goes to the end. */
+ * or restarted one goes to the end; when it is made shorter, all that wait follow (time_wait_shorten). */
 #include "core/tcp/engine.h"
 
 struct duration time_wait_length(const struct stack *stack)
@@ -31,6 +31,21 @@ static void dequeue(struct stack *stack, struct time_wait *tw)
 		((struct time_wait *)pool_at(&stack->time_waits, tw->newer))->older = tw->older;
 	else
 		stack->time_wait_newest = tw->older;
+}
+
+void time_wait_shorten(struct stack *stack)
+{
+	struct instant latest = instant_add(stack->now, time_wait_length(stack));
+	uint32_t slot = stack->time_wait_newest;
+
+	while (slot != POOL_NONE) {
+		struct time_wait *tw = pool_at(&stack->time_waits, slot);
+
+		if (tw->due.ns <= latest.ns) /* so are all before it */
+			return;
+		tw->due = latest;
+		slot = tw->older;
+	}
 }
 
 static struct time_wait *oldest(struct stack *stack)

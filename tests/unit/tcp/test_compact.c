@@ -143,6 +143,31 @@ static void text_after_fin_is_named(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* Tuning while it runs: those that wait do so no longer than a new one would, and never end out of order. */
+static void shorter_time_wait(void **state)
+{
+	struct peer *p = peer_start(NULL);
+	struct stack_tcp_config tcp;
+
+	(void)state;
+	pass_to_time_wait(p);
+	assert_int_equal(stack_get_tcp(p->stack, p->listener, &tcp), 0);
+	peer_waits(p, DURATION_S(1));
+	tcp.time_wait = DURATION_S(2);
+	assert_int_equal(stack_set_default_tcp(p->stack, &tcp), 0);
+	peer_waits(p, DURATION_MS(1900));
+	assert_int_equal(peer_state(p), TCPS_TIME_WAIT);
+	peer_waits(p, DURATION_MS(200));
+	assert_int_equal(peer_state(p), TCPS_CLOSED);
+	/* A longer one leaves those that wait alone. */
+	pass_to_time_wait(p);
+	tcp.time_wait = DURATION_S(20);
+	assert_int_equal(stack_set_default_tcp(p->stack, &tcp), 0);
+	peer_waits(p, DURATION_MS(2100));
+	assert_int_equal(peer_state(p), TCPS_CLOSED);
+	peer_stop(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +177,7 @@ int main(void)
 		cmocka_unit_test(full_journal_sends_no_cookies),
 		cmocka_unit_test(close_leaves_compact_records_alone),
 		cmocka_unit_test(text_after_fin_is_named),
+		cmocka_unit_test(shorter_time_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
