@@ -1,6 +1,7 @@
 /* The stack as a whole: its making, the turn of the crank, frames in and out. */
 #include "core/stack.h"
 #include "core/tcp/engine.h"
+#include "core/wire/ipv6.h"
 
 #include <errno.h>
 
@@ -10,6 +11,7 @@ void stack_config_init(struct stack_config *config)
 {
 	*config = (struct stack_config){
 		.mtu_bytes = 1500,
+		.dad_transmits = 1,
 		.connections_max = 131072,
 		.half_open_max = 16384,
 		.time_wait_max = 131072,
@@ -108,13 +110,27 @@ bool stack_tcp_config_valid(const struct stack_tcp_config *tcp)
 	       tcp->path_mtu_probe_floor_bytes >= 48;
 }
 
+static bool addresses_make_sense(const struct stack_config *config)
+{
+	bool ipv6 = config->accept_ra || !ip_addr_is_any(&config->gateway6);
+
+	for (uint32_t i = 0; i < config->address_count && i < STACK_ADDRESSES_MAX; i++) {
+		const struct stack_address *own = &config->address[i];
+
+		if (own->prefix_bits > 128 || (ip_addr_is_v4(&own->ip) && own->prefix_bits < 96))
+			return false;
+		if (!ip_addr_is_v4(&own->ip) && !ipv6_is_host(&own->ip))
+			return false;
+		ipv6 |= !ip_addr_is_v4(&own->ip);
+	}
+	return !ipv6 || config->mtu_bytes >= IPV6_MTU_LEAST;
+}
+
 static bool config_makes_sense(const struct stack_config *config)
 {
-	for (uint32_t i = 0; i < config->address_count && i < STACK_ADDRESSES_MAX; i++) {
-		if (config->address[i].prefix_bits > 128)
-			return false;
-	}
-	return config->address_count > 0 && config->address_count <= STACK_ADDRESSES_MAX &&
+	if (!addresses_make_sense(config))
+		return false;
+	return (config->address_count > 0 || config->accept_ra) && config->address_count <= STACK_ADDRESSES_MAX &&
 	       config->mtu_bytes >= 576 && config->mtu_bytes <= 65535 && config->connections_max > 0 &&
 	       config->half_open_max > 0 && config->time_wait_max > 0 && config->listeners_max > 0 &&
 	       config->neighbours_max > 0 && config->buffers_max_bytes >= 16ull * BLOCK_BYTES &&
@@ -178,6 +194,7 @@ static void init_values(struct stack *stack, struct instant now)
 	wheel_init(&stack->conn_wheel, now);
 	wheel_init(&stack->half_open_wheel, now);
 	wheel_init(&stack->neighbour_wheel, now);
+	net6_init(stack);
 }
 
 int stack_new(const struct stack_config *config, const struct memory *memory, struct instant now,
@@ -261,8 +278,8 @@ void stack_free(struct stack *stack)
 
 void stack_set_offload(struct stack *stack, uint32_t gso_bytes_max, bool checksum_offload)
 {
-	/* All headers and the payload must fit the 16-bit total length of IPv4. */
-	uint32_t most = 65535u - IPV4_HEADER_BYTES - TCP_HEADER_BYTES_MAX;
+	/* All headers and the payload must fit the 16-bit total length of IPv4, and what the link takes of IPv6. */
+	uint32_t most = 65535u - IPV6_HEADER_BYTES - TCP_HEADER_BYTES_MAX;
 
 	stack->config.checksum_offload = checksum_offload;
 	stack->config.gso_bytes_max = checksum_offload ? (gso_bytes_max < most ? gso_bytes_max : most) : 0;
@@ -281,19 +298,26 @@ static bool is_for_us(const struct stack *stack, const struct mac_addr *mac)
 {
 	static const struct mac_addr broadcast = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
 
-	return memcmp(mac, &stack->config.mac, sizeof(*mac)) == 0 || memcmp(mac, &broadcast, sizeof(*mac)) == 0;
+	return memcmp(mac, &stack->config.mac, sizeof(*mac)) == 0 || memcmp(mac, &broadcast, sizeof(*mac)) == 0 ||
+	       address_hears_mac(stack, mac);
 }
 
 static enum stack_verdict frame_arrives(struct stack *stack, const struct frame_in *frame)
 {
 	struct ethernet_header ethernet;
 	const uint8_t *packet = frame->bytes + ETHERNET_HEADER_BYTES;
+	bool to_group;
 
 	if (ethernet_read(frame->bytes, frame->length, &ethernet) < 0 || !is_for_us(stack, &ethernet.destination))
 		return VERDICT_DROP_ETHERNET;
+	to_group = ethernet.destination.b[0] & 1;
 	switch (ethernet.type) {
 	case ETHERTYPE_IPV4:
-		return ip_arrives(stack, frame, packet, frame->length - ETHERNET_HEADER_BYTES);
+		return ip_arrives(stack, frame, packet, frame->length - ETHERNET_HEADER_BYTES, to_group);
+	case ETHERTYPE_IPV6:
+		if (!stack->net6.enabled)
+			return VERDICT_DROP_PROTOCOL;
+		return ip6_arrives(stack, frame, packet, frame->length - ETHERNET_HEADER_BYTES, to_group);
 	case ETHERTYPE_ARP:
 		return arp_arrives(stack, packet, frame->length - ETHERNET_HEADER_BYTES);
 	default:
@@ -331,6 +355,7 @@ bool stack_advance(struct stack *stack, struct instant now)
 	half_open_timers(stack, &budget);
 	time_wait_timers(stack, &budget);
 	neighbour_timers(stack, &budget);
+	net6_timers(stack);
 	fragment_timers(stack);
 	while (budget > 0 && (timer = wheel_pop(&stack->conn_wheel, stack->now))) {
 		timers_fire(stack, CONTAINER_OF(timer, struct conn, timer));
@@ -365,6 +390,7 @@ struct instant stack_deadline(const struct stack *stack)
 
 	due = instant_min(due, wheel_deadline(&stack->neighbour_wheel));
 	due = instant_min(due, fragment_deadline(stack));
+	due = instant_min(due, net6_deadline(stack));
 	if (stack->time_wait_oldest != POOL_NONE) {
 		const struct time_wait *tw = pool_at(&stack->time_waits, stack->time_wait_oldest);
 

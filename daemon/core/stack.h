@@ -145,12 +145,17 @@ struct stack_config {
 	struct mac_addr mac;
 	struct stack_address address[STACK_ADDRESSES_MAX];
 	uint32_t address_count;
-	struct ip_addr gateway;  /* of IPv4; IP_ADDR_ANY: none */
-	struct ip_addr gateway6; /* of IPv6; IP_ADDR_ANY: none, or what routers advertise */
-	bool accept_ra;         /* addresses, prefixes, routers and MTU from router advertisements (RFC 4861, 4862) */
-	uint32_t mtu_bytes;     /* of an IP packet on the wire */
-	uint32_t gso_bytes_max; /* largest TCP payload of one frame out; 0: no super-frames */
-	bool checksum_offload;  /* frames out may carry a partial checksum (see frame_out) */
+	struct ip_addr gateway; /* of IPv4; IP_ADDR_ANY: none */
+	/* IPv6 is on when there is an IPv6 address or accept_ra. Then the stack has a link-local address as well, of
+	 * its own making unless one is configured. */
+	struct ip_addr gateway6; /* of IPv6, may be link-local; IP_ADDR_ANY: none, or what routers advertise */
+	bool accept_ra;        /* addresses, prefixes, routers and MTU from router advertisements (RFC 4861, 4862) */
+	uint8_t dad_transmits; /* questions before an IPv6 address is used (RFC 4862 section 5.4); 1; 0: none */
+	uint8_t stable_secret[16]; /* of the addresses that the stack makes up (RFC 7217): the same for all shards and
+	                              at each start; all zero: they are made from the MAC */
+	uint32_t mtu_bytes;        /* of an IP packet on the wire; IPv6 needs 1280 */
+	uint32_t gso_bytes_max;    /* largest TCP payload of one frame out; 0: no super-frames */
+	bool checksum_offload;     /* frames out may carry a partial checksum (see frame_out) */
 
 	uint32_t connections_max, half_open_max, time_wait_max, listeners_max, neighbours_max;
 	uint64_t buffers_max_bytes;   /* payload in send and receive buffers of all connections */
@@ -232,7 +237,9 @@ struct frame_in {
 	X(DROP_REASSEMBLY, "too many holes, or no memory for out-of-order data")                                     \
 	X(DUPLICATE, "nothing new in it")                                                                            \
 	X(RESET, "it reset the connection")                                                                          \
-	X(TIME_WAIT_ACK, "answered from TIME-WAIT")
+	X(TIME_WAIT_ACK, "answered from TIME-WAIT")                                                                  \
+	X(DROP_IP_EXTENSION, "IPv6 extension header refused: malformed, unknown option, or beyond the limits")       \
+	X(DROP_ND, "neighbour discovery that is invalid, or not for this stack")
 
 enum stack_verdict {
 #define STACK_VERDICT_ENUM(name, meaning) VERDICT_##name,
@@ -424,10 +431,44 @@ int stack_admin_close(struct stack *stack, uint64_t id, bool abort);
 struct stack_neighbour_info {
 	struct ip_addr ip;
 	struct mac_addr mac;
+	uint8_t state; /* RFC 4861 section 7.3.2: see stack_neighbour_state_name */
 	bool resolved;
 	struct instant updated;
 };
 size_t stack_neighbours(const struct stack *stack, struct stack_neighbour_info *ret_infos, size_t count);
+const char *stack_neighbour_state_name(unsigned state); /* "incomplete", "reachable", "stale", "delay", "probe" */
+
+/* Our own addresses. */
+enum stack_address_state {
+	STACK_ADDRESS_TENTATIVE,  /* not used yet: somebody else may have it (RFC 4862 section 5.4) */
+	STACK_ADDRESS_PREFERRED,  /* in use */
+	STACK_ADDRESS_DEPRECATED, /* still taken, but not chosen for new connections */
+	STACK_ADDRESS_DUPLICATE,  /* somebody else has it: not used */
+};
+enum stack_address_origin { STACK_ADDRESS_CONFIGURED, STACK_ADDRESS_LINK_LOCAL, STACK_ADDRESS_AUTONOMOUS };
+
+struct stack_address_info {
+	struct stack_address address;
+	uint8_t state, origin;
+	struct instant preferred_until, valid_until; /* INSTANT_NEVER: for ever */
+};
+
+/* STACK_ADDRESSES_INFO_MAX are enough. Returns the number filled. */
+#define STACK_ADDRESSES_INFO_MAX (2 * STACK_ADDRESSES_MAX + 1)
+size_t stack_addresses(const struct stack *stack, struct stack_address_info *ret_infos, size_t count);
+const char *stack_address_state_name(unsigned state);
+const char *stack_address_origin_name(unsigned origin);
+
+/* Default routers, configured and advertised. */
+struct stack_router_info {
+	struct ip_addr ip;
+	bool advertised, failed; /* failed: did not answer when last asked */
+	int8_t preference;       /* RFC 4191: -1 low, 0 medium, 1 high */
+	struct instant until;    /* INSTANT_NEVER: configured */
+};
+
+#define STACK_ROUTERS_INFO_MAX 6
+size_t stack_routers(const struct stack *stack, struct stack_router_info *ret_infos, size_t count);
 
 /* Counters that only grow. */
 #define STACK_COUNTERS(X)                                                                                            \
@@ -454,6 +495,10 @@ size_t stack_neighbours(const struct stack *stack, struct stack_neighbour_info *
 	X(out_of_order, "segments that arrived ahead of a hole")                                                     \
 	X(bytes_copied_in, "payload bytes copied because a service left them unread")                                \
 	X(arp_requests_out, "ARP requests sent")                                                                     \
+	X(neighbour_solicitations_out, "IPv6 neighbour solicitations sent")                                          \
+	X(neighbours_refused, "neighbours not asked for or remembered: table full, or asking too often")             \
+	X(duplicate_addresses, "own IPv6 addresses found to be in use by somebody else")                             \
+	X(address_conflicts, "claims of others to an IPv6 address that is in use here")                              \
 	X(icmp_out, "ICMP messages sent")                                                                            \
 	X(fragments_in, "IP fragments received")                                                                     \
 	X(reassembled, "IP packets made whole from fragments")                                                       \
@@ -489,5 +534,6 @@ size_t stack_stop(struct stack *stack, bool abort);
 
 /* The path or link changed. Takes effect for segments sent from now on. */
 void stack_set_offload(struct stack *stack, uint32_t gso_bytes_max, bool checksum_offload);
-/* Announces our addresses (gratuitous ARP, RFC 5227 section 3): after the link came up. */
+/* Announces our addresses (gratuitous ARP, RFC 5227 section 3; unsolicited advertisements, RFC 4861 section 7.2.6),
+ * and asks for routers: after the link came up. */
 void stack_announce(struct stack *stack);

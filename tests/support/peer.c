@@ -4,10 +4,13 @@
 #include "core/wire/bytes.h"
 #include "core/wire/checksum.h"
 #include "core/wire/ethernet.h"
+#include "core/wire/icmp.h"
 #include "core/wire/ipv4.h"
+#include "core/wire/ipv6.h"
+#include "core/wire/nd.h"
 
 #define JOURNAL_CAPACITY 65536
-#define HEADERS (ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES)
+#define ASKING_BYTES_MAX (ETHERNET_HEADER_BYTES + IPV6_HEADER_BYTES + ND_MESSAGE_BYTES_MAX)
 
 static const struct mac_addr stack_mac = { { 2, 0, 0, 0, 0, 2 } };
 
@@ -16,11 +19,52 @@ uint8_t peer_pattern(uint32_t position)
 	return (uint8_t)((position * 2654435761u) >> 11);
 }
 
-/* The peer's answer to (or, unasked, its own) ARP. */
-static size_t write_arp(const struct peer *p, uint16_t operation, uint8_t *frame)
+bool peer_is_ipv6(void)
+{
+	const char *family = getenv("TAPSTACK_TEST_FAMILY");
+
+	return family && strcmp(family, "6") == 0;
+}
+
+struct ip_addr peer_address(uint8_t number)
+{
+	return peer_is_ipv6() ? (struct ip_addr){ { 0x20, 0x01, 0x0d, 0xb8, [15] = number } }
+	                      : ip_addr_v4(0xc0000200 + number);
+}
+
+/* Before a segment. */
+static uint32_t headers_bytes(void)
+{
+	return ETHERNET_HEADER_BYTES + (peer_is_ipv6() ? IPV6_HEADER_BYTES : IPV4_HEADER_BYTES);
+}
+
+/* Ethernet and IP headers for a payload that is there already; returns the length of all. */
+static size_t write_headers(const struct peer *p, uint8_t *frame, struct ip_packet ip)
+{
+	struct ethernet_header ethernet = { .destination = stack_mac,
+		                            .source = p->mac,
+		                            .type = peer_is_ipv6() ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4 };
+
+	ip.source = PEER_IP;
+	ip.destination = STACK_IP;
+	if (ip.ttl == 0)
+		ip.ttl = 64;
+	ethernet_write(frame, &ethernet);
+	(peer_is_ipv6() ? ipv6_write : ipv4_write)(frame + ETHERNET_HEADER_BYTES, &ip);
+	return headers_bytes() + ip.payload_bytes;
+}
+
+static bool read_ip(const uint8_t *frame, uint32_t length, struct ip_packet *ret_ip)
+{
+	return (peer_is_ipv6() ? ipv6_read : ipv4_read)(frame + ETHERNET_HEADER_BYTES, length - ETHERNET_HEADER_BYTES,
+	                                                ret_ip) == 0;
+}
+
+/* The peer asks for the stack's MAC, or answers for its own. */
+static size_t write_arp(const struct peer *p, bool asks, uint8_t *frame)
 {
 	struct ethernet_header ethernet = { .destination = stack_mac, .source = p->mac, .type = ETHERTYPE_ARP };
-	struct arp_packet arp = { .operation = operation,
+	struct arp_packet arp = { .operation = asks ? ARP_REQUEST : ARP_REPLY,
 		                  .sender_mac = p->mac,
 		                  .sender_ip = PEER_IP,
 		                  .target_mac = stack_mac,
@@ -31,16 +75,59 @@ static size_t write_arp(const struct peer *p, uint16_t operation, uint8_t *frame
 	return ETHERNET_HEADER_BYTES + ARP_BYTES;
 }
 
+static size_t write_nd(const struct peer *p, bool asks, uint8_t *frame)
+{
+	struct ip_addr own = PEER_IP, stack_ip = STACK_IP;
+	struct nd_message message = {
+		.type = asks ? ICMP6_NEIGHBOUR_SOLICITATION : ICMP6_NEIGHBOUR_ADVERTISEMENT,
+		.target = asks ? stack_ip : own,
+		.solicited = true,
+		.override = true,
+		.options = { .has_source_mac = asks,
+		             .source_mac = p->mac,
+		             .has_target_mac = !asks,
+		             .target_mac = p->mac },
+	};
+	size_t bytes = nd_write(frame + headers_bytes(), &own, &stack_ip, &message);
+
+	return write_headers(
+	        p, frame,
+	        (struct ip_packet){ .protocol = IP_PROTOCOL_ICMPV6, .ttl = 255, .payload_bytes = (uint32_t)bytes });
+}
+
+static size_t write_asking(const struct peer *p, bool asks, uint8_t *frame)
+{
+	return peer_is_ipv6() ? write_nd(p, asks, frame) : write_arp(p, asks, frame);
+}
+
+/* MLD, and solicitations of neighbours (all that the stack asks for are the peer). */
+static bool is_asking(const struct frame_out *out, bool *ret_answer)
+{
+	const uint8_t *ip = out->header + ETHERNET_HEADER_BYTES;
+
+	*ret_answer = true;
+	if (load16(out->header + 12) == ETHERTYPE_ARP)
+		return true;
+	if (load16(out->header + 12) != ETHERTYPE_IPV6)
+		return false;
+	*ret_answer = ip[6] == IP_PROTOCOL_ICMPV6;
+	return ip[6] == IP_PROTOCOL_HOP_BY_HOP ||
+	       (ip[6] == IP_PROTOCOL_ICMPV6 && ip[IPV6_HEADER_BYTES] == ICMP6_NEIGHBOUR_SOLICITATION);
+}
+
 /* The stack checks now and then that its neighbour is still there. */
 static bool answer_arp(struct peer *p, const struct frame_out *out)
 {
-	uint8_t reply[ETHERNET_HEADER_BYTES + ARP_BYTES];
+	uint8_t reply[ASKING_BYTES_MAX];
 	struct frame_in in = { .bytes = reply };
+	bool answer;
 
-	if (load16(out->header + 12) != ETHERTYPE_ARP || !p->answers_arp)
+	if (!p->answers_arp || !is_asking(out, &answer))
 		return false;
-	in.length = (uint32_t)write_arp(p, ARP_REPLY, reply);
-	stack_input(p->stack, p->now, &in);
+	if (answer) {
+		in.length = (uint32_t)write_asking(p, false, reply);
+		stack_input(p->stack, p->now, &in);
+	}
 	return true;
 }
 
@@ -111,7 +198,7 @@ struct peer *peer_start(void (*tweak)(struct stack_config *config))
 {
 	struct stack_listen_options listen = { .port = SERVICE_PORT, .service = 1, .backlog = 16 };
 	struct peer *p = calloc(1, sizeof(*p));
-	uint8_t frame[ETHERNET_HEADER_BYTES + ARP_BYTES];
+	uint8_t frame[ASKING_BYTES_MAX];
 	struct stack_config config;
 	struct memory memory;
 	size_t length;
@@ -125,16 +212,19 @@ struct peer *peer_start(void (*tweak)(struct stack_config *config))
 	stack_config_init(&config);
 	memset(config.secret, 7, sizeof(config.secret));
 	config.mac = stack_mac;
-	config.address[0] = (struct stack_address){ STACK_IP, 120 };
+	config.address[0] = (struct stack_address){ STACK_IP, peer_is_ipv6() ? 64 : 120 };
+	config.dad_transmits = 0;
 	config.address_count = 1;
 	config.journal = p->ring;
 	config.tcp.timestamps = config.tcp.sack = config.tcp.window_scaling = true;
 	if (tweak)
 		tweak(&config);
+	if (peer_is_ipv6())
+		config.mtu_bytes += IPV6_HEADER_BYTES - IPV4_HEADER_BYTES;
 	assert_int_equal(stack_new(&config, &memory, p->now, &p->stack), 0);
 	assert_int_equal(stack_listen(p->stack, &listen, &p->listener), 0);
 	/* The peer asks for the stack's MAC, and so makes its own known. */
-	length = write_arp(p, ARP_REQUEST, frame);
+	length = write_asking(p, true, frame);
 	assert_int_equal(peer_sends_frame(p, frame, length), VERDICT_ACCEPTED);
 	peer_ignores_rest(p);
 	p->answers_arp = true;
@@ -202,10 +292,7 @@ enum stack_verdict peer_sends_frame(struct peer *p, const void *bytes, size_t le
 /* The frame of a segment; returns its length. */
 static size_t write_segment(const struct peer *p, struct seg seg, uint8_t *frame)
 {
-	struct ethernet_header ethernet = { .destination = stack_mac, .source = p->mac, .type = ETHERTYPE_IPV4 };
-	struct ip_packet ip = {
-		.source = PEER_IP, .destination = STACK_IP, .ttl = 64, .protocol = IP_PROTOCOL_TCP, .tos = seg.ecn
-	};
+	struct ip_addr source = PEER_IP, destination = STACK_IP;
 	struct tcp_segment tcp = {
 		.source_port = seg.source_port ? seg.source_port : PEER_PORT,
 		.destination_port = seg.destination_port ? seg.destination_port : SERVICE_PORT,
@@ -218,22 +305,69 @@ static size_t write_segment(const struct peer *p, struct seg seg, uint8_t *frame
 		.urgent_pointer = seg.urgent,
 		.options = seg.options,
 	};
-	uint32_t header = (uint32_t)tcp_write(frame + HEADERS, &tcp);
-	uint32_t first = seg.seq + (seg.flags & TCP_SYN ? 1 : 0);
+	uint8_t *at = frame + headers_bytes();
+	uint32_t first = seg.seq + (seg.flags & TCP_SYN ? 1 : 0), header, bytes;
 	uint64_t sum;
 
+	if (peer_is_ipv6() && (seg.flags & TCP_SYN) && !tcp.options.has_mss && !seg.exact_options) {
+		tcp.options.has_mss = true;
+		tcp.options.mss = 536;
+	}
+	header = (uint32_t)tcp_write(at, &tcp);
 	for (uint32_t i = 0; i < seg.length; i++)
-		frame[HEADERS + header + i] = peer_pattern(first + i);
-	ip.payload_bytes = header + seg.length;
-	sum = checksum_pseudo(&ip.source, &ip.destination, IP_PROTOCOL_TCP, ip.payload_bytes);
-	sum = checksum_add(sum, frame + HEADERS, ip.payload_bytes, 0);
-	store16(frame + HEADERS + 16, (uint16_t)(~checksum_fold(sum) ^ (seg.bad_checksum ? 1 : 0)));
-	ethernet_write(frame, &ethernet);
-	ipv4_write(frame + ETHERNET_HEADER_BYTES, &ip);
-	return HEADERS + ip.payload_bytes;
+		at[header + i] = peer_pattern(first + i);
+	bytes = header + seg.length;
+	sum = checksum_pseudo(&source, &destination, IP_PROTOCOL_TCP, bytes);
+	sum = checksum_add(sum, at, bytes, 0);
+	store16(at + 16, (uint16_t)(~checksum_fold(sum) ^ (seg.bad_checksum ? 1 : 0)));
+	return write_headers(
+	        p, frame, (struct ip_packet){ .protocol = IP_PROTOCOL_TCP, .tos = seg.ecn, .payload_bytes = bytes });
 }
 
 static uint8_t segment_frame[70000];
+
+/* The beginning of one of the stack's packets, as an error quotes it; returns its length. */
+static uint32_t write_quoted(uint8_t *out, uint16_t stack_port, uint16_t peer_port, uint32_t seq)
+{
+	struct ip_packet quoted = { .source = STACK_IP,
+		                    .destination = PEER_IP,
+		                    .ttl = 60,
+		                    .protocol = IP_PROTOCOL_TCP,
+		                    .payload_bytes = 20 };
+	uint8_t *tcp = out + headers_bytes() - ETHERNET_HEADER_BYTES;
+
+	(peer_is_ipv6() ? ipv6_write : ipv4_write)(out, &quoted);
+	store16(tcp, stack_port);
+	store16(tcp + 2, peer_port);
+	store32(tcp + 4, seq);
+	return headers_bytes() - ETHERNET_HEADER_BYTES + 8;
+}
+
+enum stack_verdict peer_reports(struct peer *p, uint16_t stack_port, uint16_t peer_port, uint32_t seq,
+                                uint32_t mtu_bytes)
+{
+	uint8_t quoted[IPV6_HEADER_BYTES + 8], frame[200], *at = frame + headers_bytes();
+	uint32_t bytes = write_quoted(quoted, stack_port, peer_port, seq);
+	struct ip_addr source = PEER_IP, destination = STACK_IP;
+	struct ip_packet ip = { .protocol = IP_PROTOCOL_ICMPV6 };
+
+	if (peer_is_ipv6()) {
+		struct icmp6_message message = { .payload = quoted, .payload_bytes = bytes };
+
+		message.type = mtu_bytes ? ICMP6_PACKET_TOO_BIG : ICMP6_UNREACHABLE;
+		message.code = mtu_bytes ? 0 : ICMP6_PORT_UNREACHABLE;
+		message.word = mtu_bytes ? mtu_bytes + IPV6_HEADER_BYTES - IPV4_HEADER_BYTES : 0;
+		ip.payload_bytes = (uint32_t)icmp6_write(at, &source, &destination, &message);
+	} else {
+		struct icmp_message message = { .type = ICMP_UNREACHABLE, .payload = quoted, .payload_bytes = bytes };
+
+		message.code = mtu_bytes ? ICMP_FRAGMENTATION_NEEDED : ICMP_PORT_UNREACHABLE;
+		message.next_hop_mtu = (uint16_t)mtu_bytes;
+		ip.protocol = IP_PROTOCOL_ICMP;
+		ip.payload_bytes = (uint32_t)icmp_write(at, &message);
+	}
+	return peer_sends_frame(p, frame, write_headers(p, frame, ip));
+}
 
 enum stack_verdict peer_puts(struct peer *p, struct seg seg)
 {
@@ -308,8 +442,7 @@ void expect_segment(struct peer *p, struct seg seg, const char *file, int line)
 		_fail(file, line);
 	}
 	frame = &p->frame[p->frame_first++];
-	assert_int_equal(ipv4_read(frame->bytes + ETHERNET_HEADER_BYTES, frame->length - ETHERNET_HEADER_BYTES, &ip),
-	                 0);
+	assert_true(read_ip(frame->bytes, frame->length, &ip));
 	assert_int_equal(ip.protocol, IP_PROTOCOL_TCP);
 	assert_int_equal(tcp_read(ip.payload, ip.payload_bytes, tcp), 0);
 	sum = checksum_pseudo(&ip.source, &ip.destination, IP_PROTOCOL_TCP, ip.payload_bytes);
@@ -327,6 +460,21 @@ void expect_segment(struct peer *p, struct seg seg, const char *file, int line)
 	p->last.payload = NULL;
 	free(frame->bytes);
 	frame->bytes = NULL;
+}
+
+struct ip_packet peer_ip(const struct peer_frame *frame)
+{
+	struct ip_packet ip;
+
+	assert_true(read_ip(frame->bytes, frame->length, &ip));
+	return ip;
+}
+
+uint64_t peer_asked(const struct peer *p)
+{
+	const struct stack_counters *counters = stack_get_counters(p->stack);
+
+	return counters->arp_requests_out + counters->neighbour_solicitations_out;
 }
 
 void expect_silence(struct peer *p, const char *file, int line)

@@ -9,6 +9,7 @@
  * if anything was sent that was not expected, or memory was not given back. Sequence numbers of the stack's side are
  * relative: OURS(n) is ISS + n, once the first segment has been seen. */
 #include "core/stack.h"
+#include "core/wire/ip.h"
 #include "core/wire/tcp.h"
 #include "test_memory.h"
 
@@ -22,8 +23,8 @@
 #define PEER_FRAMES_MAX 4096
 #define PEER_PORT 40000
 #define SERVICE_PORT 7
-#define STACK_IP ip_addr_v4(0xc0000202)
-#define PEER_IP ip_addr_v4(0xc0000201)
+#define STACK_IP peer_address(2)
+#define PEER_IP peer_address(1)
 
 /* A segment as a test writes it. Zero means: the ordinary value, or (expect) not looked at unless said. */
 struct seg {
@@ -34,6 +35,7 @@ struct seg {
 	uint16_t urgent;
 	struct tcp_options options;
 	bool check_options; /* expect: options must be just these */
+	bool exact_options; /* send: really no MSS, over IPv6, too */
 	bool has_ack;       /* expect: compare ack although it is 0 */
 	bool bad_checksum;
 	uint16_t source_port, destination_port; /* 0: PEER_PORT, SERVICE_PORT */
@@ -43,6 +45,18 @@ struct seg {
 
 #define WINDOW_ZERO UINT32_MAX
 #define OURS(n) (p->iss + (uint32_t)(n))
+
+/* Dialogues run over IPv4, or over IPv6 when TAPSTACK_TEST_FAMILY is 6. Then the MTU is larger by as much as the
+ * header is, and a SYN without MSS gets IPv4's default one, so that segments are as large either way. */
+bool peer_is_ipv6(void);
+/* Host `number` of 192.0.2.0/24, or of 2001:db8::/64. */
+struct ip_addr peer_address(uint8_t number);
+/* What a test is about exists in IPv4 alone. */
+#define PEER_IPV4_ONLY()                                                                                             \
+	do {                                                                                                         \
+		if (peer_is_ipv6())                                                                                  \
+			skip();                                                                                      \
+	} while (0)
 
 struct peer_frame {
 	uint32_t length, header_bytes;
@@ -67,11 +81,12 @@ struct peer {
 	struct mac_addr mac;
 	uint8_t *held[2048]; /* frames put in since the last turn */
 	uint32_t held_count;
-	bool answers_arp; /* requests are answered and not shown to the test; a test may turn it off */
+	bool answers_arp; /* and neighbour solicitations: these and MLD are not shown to the test; it may turn that
+	                     off */
 };
 
-/* A stack at 192.0.2.2, listening on SERVICE_PORT; `tweak` may change the configuration first. The peer's MAC is
- * known. */
+/* A stack at 192.0.2.2 (2001:db8::2), listening on SERVICE_PORT; `tweak` may change the configuration first. The
+ * peer's MAC is known. */
 struct peer *peer_start(void (*tweak)(struct stack_config *config));
 /* Fails if something was sent and not expected; resets what is left; checks that all memory and all journal room came
  * back. */
@@ -84,6 +99,11 @@ uint8_t peer_pattern(uint32_t position);
 enum stack_verdict peer_sends(struct peer *p, struct seg seg);
 /* The same, but the turn goes on: more may follow before the service, timers and output have theirs. */
 enum stack_verdict peer_puts(struct peer *p, struct seg seg);
+/* An ICMP error of the peer's (or a router's) about a segment of the stack's with this sequence number:
+ * "fragmentation needed" or "packet too big" with an MTU, or (0) "port unreachable". The MTU is one of IPv4: over
+ * IPv6 it is told larger by the difference of the headers. */
+enum stack_verdict peer_reports(struct peer *p, uint16_t stack_port, uint16_t peer_port, uint32_t seq,
+                                uint32_t mtu_bytes);
 /* Raw bytes as a frame. */
 enum stack_verdict peer_puts_frame(struct peer *p, const void *bytes, size_t length);
 enum stack_verdict peer_sends_frame(struct peer *p, const void *bytes, size_t length);
@@ -96,6 +116,10 @@ void expect_segment(struct peer *p, struct seg seg, const char *file, int line);
 void expect_silence(struct peer *p, const char *file, int line);
 #define expect(p, ...) expect_segment(p, __VA_ARGS__, __FILE__, __LINE__)
 #define expect_nothing(p) expect_silence(p, __FILE__, __LINE__)
+/* The IP header of a frame that the stack sent; its payload lies in the frame. */
+struct ip_packet peer_ip(const struct peer_frame *frame);
+/* How often the stack has asked for its neighbours' MACs. */
+uint64_t peer_asked(const struct peer *p);
 /* Throws away what was sent. */
 void peer_ignores_rest(struct peer *p);
 

@@ -2,12 +2,13 @@
  * something in flight, and never able to kill a connection that has been established. */
 #include "core/tcp/engine.h"
 #include "core/wire/bytes.h"
+#include "core/wire/ipv6.h"
 
 #define ERRORS_PER_S 100
 #define QUOTED_BYTES_MAX 548 /* RFC 1812 4.3.2.3: an error packet of at most 576 bytes */
 #define PATH_MTU_LEAST 552   /* below this a report is more likely an attack than a path */
 
-static bool take_token(struct stack *stack)
+bool icmp_error_allowed(struct stack *stack)
 {
 	struct duration since = instant_sub(stack->now, stack->icmp_tokens_at);
 	int64_t earned = since.ns / (1000000000 / ERRORS_PER_S);
@@ -50,7 +51,7 @@ void icmp_error(struct stack *stack, const struct ip_packet *ip, uint8_t type, u
 	};
 
 	/* A packet made whole from fragments has lost its header: nothing that could be quoted. */
-	if (ip->header_bytes > 0 && take_token(stack))
+	if (ip->header_bytes > 0 && icmp_error_allowed(stack))
 		send_message(stack, ip, &message, scratch);
 }
 
@@ -70,11 +71,13 @@ static enum stack_verdict echo(struct stack *stack, const struct ip_packet *ip, 
 	return VERDICT_ACCEPTED;
 }
 
-/* RFC 1191: segments get smaller, and what is in flight goes out again in the new size. */
-static void path_mtu(struct stack *stack, struct conn *conn, uint16_t mtu)
+/* RFC 1191, RFC 8201: segments get smaller, and what is in flight goes out again in the new size. */
+static void path_mtu(struct stack *stack, struct conn *conn, uint32_t mtu)
 {
-	uint32_t least = mtu < PATH_MTU_LEAST ? PATH_MTU_LEAST : mtu;
-	uint32_t mss = least - IPV4_HEADER_BYTES - TCP_HEADER_BYTES - (conn->agreed.timestamps ? 12 : 0);
+	bool v4 = ip_addr_is_v4(&conn->node.flow.remote);
+	uint32_t least = v4 ? PATH_MTU_LEAST : IPV6_MTU_LEAST;
+	uint32_t mss = (mtu < least ? least : mtu) - (v4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES) - TCP_HEADER_BYTES -
+	               (conn->agreed.timestamps ? 12 : 0);
 	struct sent_news news = { 0 };
 
 	if (conn->state < TCPS_ESTABLISHED || mss >= conn->mss)
@@ -84,6 +87,25 @@ static void path_mtu(struct stack *stack, struct conn *conn, uint16_t mtu)
 	if (conn->tx)
 		sent_mark_all_lost(&conn->tx->sent, INSTANT_NEVER, &news);
 	conn_want_output(stack, conn);
+}
+
+enum stack_verdict icmp_news_arrives(struct stack *stack, const struct icmp_news *news)
+{
+	struct flow_node *node;
+	enum record_kind kind;
+	struct conn *conn;
+
+	node = demux_find(stack, &news->flow, &kind);
+	if (!node || kind != RECORD_CONN)
+		return VERDICT_DROP_ICMP_UNRELATED;
+	conn = (struct conn *)node;
+	if (seq_lt(news->seq, conn->snd_una) || seq_geq(news->seq, conn->snd_nxt)) /* RFC 5927 section 4.1 */
+		return VERDICT_DROP_ICMP_UNRELATED;
+	if (news->kind == ICMP_NEWS_TOO_BIG)
+		path_mtu(stack, conn, news->mtu_bytes);
+	else if (news->kind == ICMP_NEWS_HARD && conn->state == TCPS_SYN_SENT)
+		conn_end(stack, conn, CAUSE_ICMP_HARD_ERROR);
+	return VERDICT_ACCEPTED;
 }
 
 /* The flow and sequence number that an error quotes; false: not TCP, or cut too short. */
@@ -110,33 +132,28 @@ static bool read_quoted(const struct icmp_message *message, struct flow *ret_flo
 	return true;
 }
 
-static bool is_hard(const struct icmp_message *message)
+static enum icmp_news_kind kind_of(const struct icmp_message *message)
 {
-	return message->type == ICMP_UNREACHABLE &&
-	       (message->code == ICMP_PROTOCOL_UNREACHABLE || message->code == ICMP_PORT_UNREACHABLE);
+	if (message->type != ICMP_UNREACHABLE)
+		return ICMP_NEWS_SOFT;
+	switch (message->code) {
+	case ICMP_FRAGMENTATION_NEEDED:
+		return ICMP_NEWS_TOO_BIG;
+	case ICMP_PROTOCOL_UNREACHABLE:
+	case ICMP_PORT_UNREACHABLE:
+		return ICMP_NEWS_HARD;
+	default:
+		return ICMP_NEWS_SOFT;
+	}
 }
 
 static enum stack_verdict error_arrives(struct stack *stack, const struct icmp_message *message)
 {
-	struct flow_node *node;
-	enum record_kind kind;
-	struct conn *conn;
-	struct flow flow;
-	seq_t seq;
+	struct icmp_news news = { .kind = kind_of(message), .mtu_bytes = message->next_hop_mtu };
 
-	if (!read_quoted(message, &flow, &seq))
+	if (!read_quoted(message, &news.flow, &news.seq))
 		return VERDICT_DROP_ICMP_UNRELATED;
-	node = demux_find(stack, &flow, &kind);
-	if (!node || kind != RECORD_CONN)
-		return VERDICT_DROP_ICMP_UNRELATED;
-	conn = (struct conn *)node;
-	if (seq_lt(seq, conn->snd_una) || seq_geq(seq, conn->snd_nxt)) /* RFC 5927 section 4.1 */
-		return VERDICT_DROP_ICMP_UNRELATED;
-	if (message->type == ICMP_UNREACHABLE && message->code == ICMP_FRAGMENTATION_NEEDED)
-		path_mtu(stack, conn, message->next_hop_mtu);
-	else if (is_hard(message) && conn->state == TCPS_SYN_SENT)
-		conn_end(stack, conn, CAUSE_ICMP_HARD_ERROR);
-	return VERDICT_ACCEPTED;
+	return icmp_news_arrives(stack, &news);
 }
 
 enum stack_verdict icmp_arrives(struct stack *stack, const struct ip_packet *ip)

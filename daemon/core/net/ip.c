@@ -1,28 +1,11 @@
-/* IPv4 below TCP: which packets are ours, where packets go, and the way to the transport (RFC 791, RFC 1122 section
- * 3). */
+/* IP below TCP: where packets of both families go and how they are sent, and IPv4's way in (RFC 791, RFC 1122 section
+ * 3). IPv6's way in is in ip6.c. */
 #include "core/tcp/engine.h"
 #include "core/wire/bytes.h"
 #include "core/wire/checksum.h"
+#include "core/wire/ipv6.h"
 
 #include <errno.h>
-
-static bool in_prefix(const struct ip_addr *ip, const struct stack_address *address)
-{
-	uint32_t whole = address->prefix_bits / 8, rest = address->prefix_bits % 8;
-	uint8_t mask = (uint8_t)(0xff00 >> rest);
-
-	return memcmp(ip->b, address->ip.b, whole) == 0 &&
-	       (rest == 0 || ((ip->b[whole] ^ address->ip.b[whole]) & mask) == 0);
-}
-
-bool ip_is_local(const struct stack *stack, const struct ip_addr *ip)
-{
-	for (uint32_t i = 0; i < stack->config.address_count; i++) {
-		if (ip_addr_equal(ip, &stack->config.address[i].ip))
-			return true;
-	}
-	return false;
-}
 
 /* The all-ones (or, historically, all-zeros) host of one of our prefixes. */
 static bool is_subnet_broadcast(const struct stack *stack, const struct ip_addr *ip)
@@ -34,7 +17,8 @@ static bool is_subnet_broadcast(const struct stack *stack, const struct ip_addr 
 		uint32_t host_bits = 128u - address->prefix_bits;
 		uint32_t host_mask = host_bits >= 32 ? UINT32_MAX : (1u << host_bits) - 1;
 
-		if (ip_addr_is_v4(&address->ip) && host_bits > 1 && in_prefix(ip, address) &&
+		if (ip_addr_is_v4(&address->ip) && host_bits > 1 &&
+		    ip_addr_match(ip, &address->ip, address->prefix_bits) &&
 		    ((v4 & host_mask) == host_mask || (v4 & host_mask) == 0))
 			return true;
 	}
@@ -45,27 +29,36 @@ bool ip_is_unicast(const struct stack *stack, const struct ip_addr *ip)
 {
 	uint32_t v4 = ip_addr_to_v4(ip);
 
-	if (!ip_addr_is_v4(ip) || v4 >> 24 == 0 || v4 >> 24 == 127 || v4 >> 28 >= 14)
+	if (!ip_addr_is_v4(ip))
+		return ipv6_is_host(ip);
+	if (v4 >> 24 == 0 || v4 >> 24 == 127 || v4 >> 28 >= 14)
 		return false;
 	return !is_subnet_broadcast(stack, ip);
 }
 
-bool ip_route(const struct stack *stack, const struct ip_addr *destination, struct ip_addr *ret_source,
-              struct ip_addr *ret_next_hop)
+/* ---- routes ------------------------------------------------------------------------------------------------------
+ */
+
+static const struct stack_address *v4_prefix_of(const struct stack *stack, const struct ip_addr *ip)
 {
-	const struct stack_address *own = NULL;
+	for (uint32_t i = 0; i < stack->config.address_count; i++) {
+		const struct stack_address *own = &stack->config.address[i];
+
+		if (ip_addr_is_v4(&own->ip) && ip_addr_match(ip, &own->ip, own->prefix_bits))
+			return own;
+	}
+	return NULL;
+}
+
+static bool route4(const struct stack *stack, const struct ip_addr *destination, struct ip_addr *ret_source,
+                   struct ip_addr *ret_next_hop)
+{
+	const struct stack_address *own = v4_prefix_of(stack, destination);
 	const struct ip_addr *hop = destination;
 
-	for (uint32_t i = 0; i < stack->config.address_count && !own; i++) {
-		if (in_prefix(destination, &stack->config.address[i]))
-			own = &stack->config.address[i];
-	}
-	if (!own) {
+	if (!own && !ip_addr_is_any(&stack->config.gateway)) {
 		hop = &stack->config.gateway;
-		for (uint32_t i = 0; i < stack->config.address_count && !own; i++) {
-			if (!ip_addr_is_any(hop) && in_prefix(hop, &stack->config.address[i]))
-				own = &stack->config.address[i];
-		}
+		own = v4_prefix_of(stack, hop);
 	}
 	if (!own)
 		return false;
@@ -74,10 +67,31 @@ bool ip_route(const struct stack *stack, const struct ip_addr *destination, stru
 	return true;
 }
 
+bool ip_route(const struct stack *stack, const struct ip_addr *destination, struct ip_addr *ret_source,
+              struct ip_addr *ret_next_hop)
+{
+	const struct own_address *own;
+
+	if (ip_addr_is_v4(destination))
+		return route4(stack, destination, ret_source, ret_next_hop);
+	own = address_for(stack, destination);
+	if (!own || !route6_next_hop(stack, destination, ret_next_hop))
+		return false;
+	*ret_source = own->ip;
+	return true;
+}
+
+uint32_t ip_mtu(const struct stack *stack, const struct ip_addr *destination)
+{
+	return ip_addr_is_v4(destination) ? stack->config.mtu_bytes : stack->net6.mtu_bytes;
+}
+
+/* ---- sending -----------------------------------------------------------------------------------------------------
+ */
+
 uint32_t ip_headers_bytes(const struct flow *flow)
 {
-	(void)flow;
-	return ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES;
+	return ETHERNET_HEADER_BYTES + (ip_addr_is_v4(&flow->remote) ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES);
 }
 
 void ip_write_headers(struct stack *stack, uint8_t *out, const struct mac_addr *mac, const struct flow *flow,
@@ -90,26 +104,60 @@ void ip_write_headers(struct stack *stack, uint8_t *out, const struct mac_addr *
 		.tos = service->tos,
 		.ttl = service->ttl,
 		.protocol = IP_PROTOCOL_TCP,
-		.dont_fragment = service->dont_fragment,
-		.id = service->dont_fragment ? 0 : (uint16_t)random_u64(&stack->random), /* RFC 6864 */
 		.payload_bytes = payload_bytes,
 	};
 
 	if (mac)
 		ethernet.destination = *mac;
+	if (ip_addr_is_v4(&flow->remote)) {
+		ip.dont_fragment = service->dont_fragment;
+		ip.id = service->dont_fragment ? 0 : (uint16_t)random_u64(&stack->random); /* RFC 6864 */
+		ipv4_write(out + ETHERNET_HEADER_BYTES, &ip);
+	} else {
+		ethernet.type = ETHERTYPE_IPV6;
+		ip.ttl = ip6_hop_limit(stack, service->ttl);
+		ip.flow_label = ip6_flow_label(stack, flow);
+		ipv6_write(out + ETHERNET_HEADER_BYTES, &ip);
+	}
 	ethernet_write(out, &ethernet);
-	ipv4_write(out + ETHERNET_HEADER_BYTES, &ip);
+}
+
+/* Ethernet and IP headers of one packet or fragment; returns their length. */
+static uint32_t write_packet_headers(const struct stack *stack, uint8_t *out, const struct ip_packet *packet,
+                                     bool in_fragments)
+{
+	struct ethernet_header ethernet = { .source = stack->config.mac, .type = ETHERTYPE_IPV4 };
+	uint8_t *at = out + ETHERNET_HEADER_BYTES;
+	struct ip_packet outer = *packet;
+
+	if (ip_addr_is_v4(&packet->destination)) {
+		ethernet_write(out, &ethernet);
+		ipv4_write(at, packet);
+		return ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES;
+	}
+	ethernet.type = ETHERTYPE_IPV6;
+	if (ipv6_is_multicast(&packet->destination))
+		ethernet.destination = ipv6_group_mac(&packet->destination);
+	ethernet_write(out, &ethernet);
+	if (in_fragments) {
+		ipv6_write_fragment(at + IPV6_HEADER_BYTES, packet, packet->protocol);
+		outer.protocol = IP_PROTOCOL_FRAGMENT;
+		outer.payload_bytes += IPV6_FRAGMENT_HEADER_BYTES;
+	}
+	ipv6_write(at, &outer);
+	return ETHERNET_HEADER_BYTES + IPV6_HEADER_BYTES + (in_fragments ? IPV6_FRAGMENT_HEADER_BYTES : 0);
 }
 
 /* One packet or fragment as a raw frame. */
-static void send_packet(struct stack *stack, const struct ip_packet *header, const uint8_t *payload)
+static void send_packet(struct stack *stack, const struct ip_packet *header, const uint8_t *payload,
+                        bool in_fragments)
 {
-	struct ethernet_header ethernet = { .source = stack->config.mac, .type = ETHERTYPE_IPV4 };
-	uint32_t headers = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES;
 	struct raw_frame *frame = raw_slot(stack);
+	uint32_t headers;
 
 	if (!frame)
 		return;
+	headers = write_packet_headers(stack, frame->bytes, header, in_fragments);
 	frame->block = NULL;
 	if (headers + header->payload_bytes > RAW_INLINE_BYTES) {
 		if (header->payload_bytes > BLOCK_BYTES || !(frame->block = raw_block_get(stack))) {
@@ -122,34 +170,52 @@ static void send_packet(struct stack *stack, const struct ip_packet *header, con
 		memcpy(frame->bytes + headers, payload, header->payload_bytes);
 		frame->inline_bytes = (uint16_t)(headers + header->payload_bytes);
 	}
-	ethernet_write(frame->bytes, &ethernet);
-	ipv4_write(frame->bytes + ETHERNET_HEADER_BYTES, header);
-	frame->destination = header->destination;
+	/* An IPv6 group's frame is complete. */
+	frame->destination = ipv6_is_multicast(&header->destination) ? IP_ADDR_ANY : header->destination;
 	frame->length = (uint16_t)(headers + header->payload_bytes);
 	raw_push(stack);
 }
 
+/* The largest IP packet that is sent without knowing the path. IPv6 has no routers that cut packets, and only TCP
+ * keeps what it learns about paths: anything else leaves the link in packets that every path takes (RFC 8200 section
+ * 5). */
+static uint32_t packet_max(const struct stack *stack, const struct ip_addr *destination)
+{
+	bool far = !ip_addr_is_v4(destination) && !ipv6_is_multicast(destination) &&
+	           !route6_is_on_link(stack, destination);
+
+	return far ? IPV6_MTU_LEAST : ip_mtu(stack, destination);
+}
+
 void ip_send(struct stack *stack, const struct ip_packet *header, const uint8_t *payload, uint32_t bytes)
 {
-	uint32_t most = (stack->config.mtu_bytes - IPV4_HEADER_BYTES) & ~7u;
+	bool v4 = ip_addr_is_v4(&header->destination);
+	uint32_t room = packet_max(stack, &header->destination) - (v4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES);
+	bool in_fragments = bytes > room || bytes > BLOCK_BYTES;
 	struct ip_packet part = *header;
-	uint32_t offset = 0;
+	uint32_t offset = 0, most = bytes;
 
-	part.id = (uint16_t)random_u64(&stack->random);
+	part.id = v4 ? (uint16_t)random_u64(&stack->random) : (uint32_t)random_u64(&stack->random); /* RFC 7739 */
 	part.dont_fragment = false;
-	if (most > BLOCK_BYTES)
-		most = BLOCK_BYTES;
+	if (in_fragments) {
+		most = (room - (v4 ? 0 : IPV6_FRAGMENT_HEADER_BYTES)) & ~7u;
+		if (most > BLOCK_BYTES)
+			most = BLOCK_BYTES;
+	}
 	do {
 		part.fragment_offset = offset;
 		part.payload_bytes = bytes - offset > most ? most : bytes - offset;
 		part.more_fragments = offset + part.payload_bytes < bytes;
-		send_packet(stack, &part, payload + offset);
+		send_packet(stack, &part, payload + offset, in_fragments);
 		offset += part.payload_bytes;
 	} while (offset < bytes);
 }
 
-static enum stack_verdict tcp_packet_arrives(struct stack *stack, const struct ip_packet *ip, uint8_t checksum,
-                                             uint16_t gso_bytes)
+/* ---- arriving ----------------------------------------------------------------------------------------------------
+ */
+
+enum stack_verdict ip_tcp_arrives(struct stack *stack, const struct ip_packet *ip, uint8_t checksum,
+                                  uint16_t gso_bytes)
 {
 	struct arrival in = { .flow = { .local = ip->destination, .remote = ip->source }, .tos = ip->tos };
 	uint64_t sum;
@@ -178,7 +244,7 @@ static enum stack_verdict transport_arrives(struct stack *stack, const struct ip
 
 	switch (ip->protocol) {
 	case IP_PROTOCOL_TCP:
-		return tcp_packet_arrives(stack, ip, checksum, gso_bytes);
+		return ip_tcp_arrives(stack, ip, checksum, gso_bytes);
 	case IP_PROTOCOL_ICMP:
 		return unicast ? icmp_arrives(stack, ip) : VERDICT_DROP_ICMP;
 	case IP_PROTOCOL_UDP:
@@ -192,7 +258,8 @@ static enum stack_verdict transport_arrives(struct stack *stack, const struct ip
 	}
 }
 
-enum stack_verdict ip_arrives(struct stack *stack, const struct frame_in *frame, const uint8_t *packet, size_t length)
+enum stack_verdict ip_arrives(struct stack *stack, const struct frame_in *frame, const uint8_t *packet, size_t length,
+                              bool to_group)
 {
 	struct ip_packet ip, whole;
 	enum stack_verdict verdict;
@@ -207,6 +274,7 @@ enum stack_verdict ip_arrives(struct stack *stack, const struct frame_in *frame,
 	default:
 		return VERDICT_DROP_IP_MALFORMED;
 	}
+	ip.to_group = to_group;
 	/* RFC 1122 3.2.1.3, RFC 9293 MUST-63; our own address as source is LAND. */
 	if (!ip_is_unicast(stack, &ip.source) || ip_is_local(stack, &ip.source))
 		return VERDICT_DROP_IP_SOURCE;

@@ -1,31 +1,76 @@
-/* Neighbours on the Ethernet (RFC 826, RFC 1122 section 2.3.2): a bounded table with resolution, a short queue for
- * frames that wait, refresh of entries in use, and forgetting of the others. */
+/* Neighbours on the Ethernet, of both families: one bounded table with the states of RFC 4861 section 7.3, a short
+ * queue for frames that wait, and forgetting of what is not used. ARP (arp.c) and neighbour discovery (nd.c) ask and
+ * hear.
+ *
+ * Against floods (RFC 6583): addresses that nobody answers for never take more than half of the table; nothing is
+ * pushed out within its first second, so that the table can't be turned over faster than that; and what has an
+ * answer is not pushed out by what has none. */
 #include "core/tcp/engine.h"
-#include "core/wire/arp.h"
 
-#define REACHABLE_TIME DURATION_S(60)
-#define REQUEST_INTERVAL DURATION_S(1)
+#define STALE_TIME DURATION_S(60)  /* unused for so long: forgotten */
+#define DELAY_TIME DURATION_S(5)   /* RFC 4861 section 10, DELAY_FIRST_PROBE_TIME */
+#define YOUNG_TIME DURATION_S(1)   /* not pushed out before */
+#define ARP_INTERVAL DURATION_S(1) /* RFC 1122 section 2.3.2.1 */
+#define ARP_REACHABLE_TIME DURATION_S(30)
 #define REQUESTS_MAX 3
 
 static uint32_t *bucket_of(struct stack *stack, const struct ip_addr *ip)
 {
-	return &stack->neighbour_bucket[(ip->b[15] ^ ip->b[14] * 31u) & 255];
+	uint64_t hash = keyed_hash(&stack->flow_key, ip->b, sizeof(ip->b)); /* nobody can aim at one bucket */
+
+	return &stack->neighbour_bucket[hash & (NEIGHBOUR_BUCKETS - 1)];
 }
 
-static struct neighbour *find(struct stack *stack, const struct ip_addr *ip)
+struct neighbour *neighbour_find(struct stack *stack, const struct ip_addr *ip)
 {
-	if (stack->neighbour_last && ip_addr_equal(&stack->neighbour_last->ip, ip))
-		return stack->neighbour_last;
 	for (uint32_t slot = *bucket_of(stack, ip); slot != POOL_NONE;) {
 		struct neighbour *neighbour = pool_at(&stack->neighbours, slot);
 
-		if (ip_addr_equal(&neighbour->ip, ip)) {
-			stack->neighbour_last = neighbour;
+		if (ip_addr_equal(&neighbour->ip, ip))
 			return neighbour;
-		}
 		slot = neighbour->next_slot;
 	}
 	return NULL;
+}
+
+bool neighbour_is_asked(const struct neighbour *neighbour)
+{
+	return neighbour->state == NEIGHBOUR_INCOMPLETE || neighbour->state == NEIGHBOUR_DELAY ||
+	       neighbour->state == NEIGHBOUR_PROBE;
+}
+
+/* ---- states ------------------------------------------------------------------------------------------------------
+ */
+
+static struct duration interval_of(const struct stack *stack, const struct neighbour *neighbour)
+{
+	return ip_addr_is_v4(&neighbour->ip) ? ARP_INTERVAL : stack->net6.retransmit;
+}
+
+/* RFC 4861 section 6.3.4: between half and one and a half of the base, so that hosts don't ask in step. */
+static struct duration reachable_time(struct stack *stack, const struct neighbour *neighbour)
+{
+	struct duration base = ip_addr_is_v4(&neighbour->ip) ? ARP_REACHABLE_TIME : stack->net6.reachable;
+	uint32_t share = 512 + random_below(&stack->random, 1025);
+
+	return (struct duration){ base.ns / 1024 * share };
+}
+
+static void count_state(struct stack *stack, uint8_t state, int32_t by)
+{
+	if (state == NEIGHBOUR_INCOMPLETE)
+		stack->neighbours_incomplete += (uint32_t)by;
+	if (state == NEIGHBOUR_DELAY || state == NEIGHBOUR_PROBE)
+		stack->neighbours_unsure += (uint32_t)by;
+}
+
+static void set_state(struct stack *stack, struct neighbour *neighbour, enum neighbour_state state,
+                      struct duration due)
+{
+	count_state(stack, neighbour->state, -1);
+	neighbour->state = (uint8_t)state;
+	count_state(stack, neighbour->state, 1);
+	wheel_set(&stack->neighbour_wheel, &neighbour->timer, instant_add(stack->now, due));
 }
 
 static void drop_pending(struct stack *stack, struct neighbour *neighbour)
@@ -48,38 +93,70 @@ static void forget(struct stack *stack, struct neighbour *neighbour)
 	while (*slot != neighbour->head.slot)
 		slot = &((struct neighbour *)pool_at(&stack->neighbours, *slot))->next_slot;
 	*slot = neighbour->next_slot;
-	if (stack->neighbour_last == neighbour)
-		stack->neighbour_last = NULL;
+	if (stack->hop_neighbour == neighbour)
+		stack->hop_neighbour = NULL;
+	count_state(stack, neighbour->state, -1);
 	wheel_cancel(&stack->neighbour_wheel, &neighbour->timer);
 	drop_pending(stack, neighbour);
 	pool_put(&stack->neighbours, neighbour);
 }
 
-/* The table is full: the entry that was confirmed longest ago goes; but none that is so young that it may not have
- * been of any use yet, or connections to more neighbours than there is room for would do nothing but ask. */
-static void evict(struct stack *stack)
+void neighbour_routes_changed(struct stack *stack)
 {
-	struct neighbour *victim = NULL, *neighbour;
-
-	for (uint32_t from = 0; (neighbour = pool_next_live(&stack->neighbours, from));
-	     from = neighbour->head.slot + 1) {
-		if (!victim || instant_before(neighbour->updated, victim->updated))
-			victim = neighbour;
-	}
-	if (victim && instant_sub(stack->now, victim->updated).ns >= REQUEST_INTERVAL.ns)
-		forget(stack, victim);
+	stack->hop_neighbour = NULL;
 }
 
-static struct neighbour *create(struct stack *stack, const struct ip_addr *ip)
+/* ---- room in the table
+ * --------------------------------------------------------------------------------------------- */
+
+/* Pushes out the entry that was confirmed longest ago; one without an answer first, and (`only_incomplete`) no other.
+ * False: none is old enough. Looks at the whole table, but not again before there can be one: so often as that, at
+ * most once for each entry and second. */
+static bool evict(struct stack *stack, bool only_incomplete)
 {
-	struct neighbour *neighbour;
+	struct neighbour *oldest = NULL, *silent = NULL, *victim, *neighbour;
+	struct instant *not_before = &stack->neighbour_evict_at[only_incomplete];
+
+	if (instant_before(stack->now, *not_before))
+		return false;
+	for (uint32_t from = 0; (neighbour = pool_next_live(&stack->neighbours, from));
+	     from = neighbour->head.slot + 1) {
+		if (!oldest || instant_before(neighbour->updated, oldest->updated))
+			oldest = neighbour;
+		if (neighbour->state == NEIGHBOUR_INCOMPLETE &&
+		    (!silent || instant_before(neighbour->updated, silent->updated)))
+			silent = neighbour;
+	}
+	victim = silent && instant_reached(instant_add(silent->updated, YOUNG_TIME), stack->now) ? silent : oldest;
+	if (only_incomplete)
+		victim = silent;
+	if (!victim)
+		return false;
+	if (!instant_reached(instant_add(victim->updated, YOUNG_TIME), stack->now)) {
+		*not_before = instant_add(victim->updated, YOUNG_TIME);
+		return false;
+	}
+	forget(stack, victim);
+	return true;
+}
+
+static bool make_room(struct stack *stack, bool to_ask)
+{
+	uint32_t incomplete_max = (stack->neighbours.limit + 1) / 2;
+
+	if (to_ask && stack->neighbours_incomplete >= incomplete_max)
+		return evict(stack, true);
+	return stack->neighbours.used < stack->neighbours.limit || evict(stack, false);
+}
+
+/* An entry without an address, yet; `to_ask`: because we want to send there. NULL: no room. */
+static struct neighbour *create(struct stack *stack, const struct ip_addr *ip, bool to_ask)
+{
+	struct neighbour *neighbour = make_room(stack, to_ask) ? pool_get(&stack->neighbours) : NULL;
 	uint32_t *bucket = bucket_of(stack, ip);
 
-	if (stack->neighbours.used >= stack->neighbours.limit)
-		evict(stack);
-	neighbour = pool_get(&stack->neighbours);
 	if (!neighbour) {
-		COUNT(stack, alloc_failures);
+		COUNT(stack, neighbours_refused);
 		return NULL;
 	}
 	neighbour->ip = *ip;
@@ -87,71 +164,54 @@ static struct neighbour *create(struct stack *stack, const struct ip_addr *ip)
 	neighbour->updated = stack->now;
 	neighbour->next_slot = *bucket;
 	*bucket = neighbour->head.slot;
+	count_state(stack, NEIGHBOUR_INCOMPLETE, 1);
 	return neighbour;
 }
 
-static void send_arp(struct stack *stack, uint16_t operation, const struct mac_addr *to,
-                     const struct ip_addr *sender_ip, const struct mac_addr *target_mac,
-                     const struct ip_addr *target_ip)
-{
-	struct raw_frame *frame = raw_slot(stack);
-	struct ethernet_header ethernet = { .destination = *to, .source = stack->config.mac, .type = ETHERTYPE_ARP };
-	struct arp_packet arp = {
-		.operation = operation,
-		.sender_mac = stack->config.mac,
-		.sender_ip = *sender_ip,
-		.target_mac = *target_mac,
-		.target_ip = *target_ip,
-	};
-
-	if (!frame)
-		return;
-	ethernet_write(frame->bytes, &ethernet);
-	arp_write(frame->bytes + ETHERNET_HEADER_BYTES, &arp);
-	frame->destination = IP_ADDR_ANY;
-	frame->length = frame->inline_bytes = ETHERNET_HEADER_BYTES + ARP_BYTES;
-	frame->block = NULL;
-	raw_push(stack);
-}
-
-static const struct mac_addr broadcast = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
-static const struct mac_addr unknown = { { 0 } };
+/* ---- asking ------------------------------------------------------------------------------------------------------
+ */
 
 static void request(struct stack *stack, struct neighbour *neighbour)
 {
+	const struct mac_addr *mac = neighbour->state == NEIGHBOUR_INCOMPLETE ? NULL : &neighbour->mac;
 	struct ip_addr source, next_hop;
 
+	neighbour->tries++;
+	wheel_set(&stack->neighbour_wheel, &neighbour->timer, instant_add(stack->now, interval_of(stack, neighbour)));
 	if (!ip_route(stack, &neighbour->ip, &source, &next_hop))
 		return;
-	COUNT(stack, arp_requests_out);
-	neighbour->tries++;
-	send_arp(stack, ARP_REQUEST, neighbour->state == NEIGHBOUR_INCOMPLETE ? &broadcast : &neighbour->mac, &source,
-	         &unknown, &neighbour->ip);
-	wheel_set(&stack->neighbour_wheel, &neighbour->timer, instant_add(stack->now, REQUEST_INTERVAL));
+	if (ip_addr_is_v4(&neighbour->ip))
+		arp_request(stack, &source, &neighbour->ip, mac);
+	else
+		nd_solicit(stack, &source, &neighbour->ip, mac);
 }
 
+/* The entry for the next hop to `destination`, and remembered for the next packet. */
 static struct neighbour *next_hop_of(struct stack *stack, const struct ip_addr *destination)
 {
 	struct ip_addr source, next_hop;
 	struct neighbour *neighbour;
 
+	if (stack->hop_neighbour && ip_addr_equal(&stack->hop_destination, destination))
+		return stack->hop_neighbour;
 	if (!ip_route(stack, destination, &source, &next_hop))
 		return NULL;
-	neighbour = find(stack, &next_hop);
-	if (!neighbour && (neighbour = create(stack, &next_hop)))
+	neighbour = neighbour_find(stack, &next_hop);
+	if (!neighbour && (neighbour = create(stack, &next_hop, true)))
 		request(stack, neighbour);
+	stack->hop_neighbour = neighbour;
+	stack->hop_destination = *destination;
 	return neighbour;
 }
 
 bool neighbour_resolve(struct stack *stack, const struct ip_addr *destination, struct mac_addr *ret_mac)
 {
-	struct neighbour *neighbour = stack->neighbour_last;
+	struct neighbour *neighbour = next_hop_of(stack, destination);
 
-	if (!neighbour || !ip_addr_equal(&neighbour->ip, destination))
-		neighbour = next_hop_of(stack, destination);
 	if (!neighbour || neighbour->state == NEIGHBOUR_INCOMPLETE)
 		return false;
-	neighbour->used = true;
+	if (UNLIKELY(neighbour->state == NEIGHBOUR_STALE))
+		set_state(stack, neighbour, NEIGHBOUR_DELAY, DELAY_TIME);
 	*ret_mac = neighbour->mac;
 	return true;
 }
@@ -160,10 +220,9 @@ void neighbour_doubt(struct stack *stack, const struct ip_addr *destination)
 {
 	struct neighbour *neighbour = next_hop_of(stack, destination);
 
-	if (!neighbour || neighbour->state != NEIGHBOUR_REACHABLE)
+	if (!neighbour || neighbour->state == NEIGHBOUR_INCOMPLETE || neighbour->state == NEIGHBOUR_PROBE)
 		return;
-	neighbour->state = NEIGHBOUR_PROBING;
-	neighbour->tries = 0;
+	set_state(stack, neighbour, NEIGHBOUR_PROBE, DELAY_TIME);
 	request(stack, neighbour);
 }
 
@@ -182,6 +241,9 @@ void neighbour_hold(struct stack *stack, const struct raw_frame *frame)
 	neighbour->pending[neighbour->pending_count++] = *frame;
 }
 
+/* ---- hearing -----------------------------------------------------------------------------------------------------
+ */
+
 static void wake_blocked(struct stack *stack)
 {
 	struct conn *conn;
@@ -197,17 +259,8 @@ static void wake_blocked(struct stack *stack)
 	}
 }
 
-static void learn(struct stack *stack, struct neighbour *neighbour, const struct mac_addr *mac)
+static void send_pending(struct stack *stack, struct neighbour *neighbour)
 {
-	bool was_incomplete = neighbour->state == NEIGHBOUR_INCOMPLETE;
-
-	neighbour->mac = *mac;
-	neighbour->state = NEIGHBOUR_REACHABLE;
-	neighbour->updated = stack->now;
-	neighbour->tries = 0;
-	wheel_set(&stack->neighbour_wheel, &neighbour->timer, instant_add(stack->now, REACHABLE_TIME));
-	if (!was_incomplete)
-		return;
 	for (int i = 0; i < neighbour->pending_count; i++) {
 		struct raw_frame *frame = raw_slot(stack);
 
@@ -221,56 +274,108 @@ static void learn(struct stack *stack, struct neighbour *neighbour, const struct
 	wake_blocked(stack);
 }
 
+/* It has this MAC, and is REACHABLE or STALE. */
+static void learn(struct stack *stack, struct neighbour *neighbour, const struct mac_addr *mac,
+                  enum neighbour_state state)
+{
+	bool was_incomplete = neighbour->state == NEIGHBOUR_INCOMPLETE;
+
+	neighbour->mac = *mac;
+	neighbour->updated = stack->now;
+	neighbour->tries = 0;
+	set_state(stack, neighbour, state,
+	          state == NEIGHBOUR_REACHABLE ? reachable_time(stack, neighbour) : STALE_TIME);
+	if (state == NEIGHBOUR_REACHABLE)
+		route6_router_answers(stack, &neighbour->ip, true);
+	if (was_incomplete)
+		send_pending(stack, neighbour);
+}
+
+void neighbour_heard(struct stack *stack, const struct ip_addr *ip, const struct mac_addr *mac, bool create_it)
+{
+	struct neighbour *neighbour = neighbour_find(stack, ip);
+
+	if (!neighbour && create_it)
+		neighbour = create(stack, ip, false);
+	if (neighbour &&
+	    (neighbour->state == NEIGHBOUR_INCOMPLETE || memcmp(&neighbour->mac, mac, sizeof(*mac)) != 0))
+		learn(stack, neighbour, mac, NEIGHBOUR_STALE);
+}
+
+void neighbour_answered(struct stack *stack, struct neighbour *neighbour, const struct mac_addr *mac)
+{
+	learn(stack, neighbour, mac, NEIGHBOUR_REACHABLE);
+}
+
+void neighbour_advertised(struct stack *stack, struct neighbour *neighbour, const struct mac_addr *mac,
+                          bool solicited, bool override)
+{
+	bool differs = mac && memcmp(mac, &neighbour->mac, sizeof(*mac)) != 0;
+
+	if (neighbour->state == NEIGHBOUR_INCOMPLETE) {
+		if (mac)
+			learn(stack, neighbour, mac, solicited ? NEIGHBOUR_REACHABLE : NEIGHBOUR_STALE);
+		return;
+	}
+	if (differs && !override) {
+		if (neighbour->state == NEIGHBOUR_REACHABLE)
+			set_state(stack, neighbour, NEIGHBOUR_STALE, STALE_TIME);
+		return;
+	}
+	if (solicited)
+		learn(stack, neighbour, differs ? mac : &neighbour->mac, NEIGHBOUR_REACHABLE);
+	else if (differs)
+		learn(stack, neighbour, mac, NEIGHBOUR_STALE);
+}
+
+void neighbour_confirmed(struct stack *stack, const struct ip_addr *destination)
+{
+	struct ip_addr source, next_hop;
+	struct neighbour *neighbour = NULL;
+
+	if (stack->hop_neighbour && ip_addr_equal(&stack->hop_destination, destination))
+		neighbour = stack->hop_neighbour;
+	else if (ip_route(stack, destination, &source, &next_hop))
+		neighbour = neighbour_find(stack, &next_hop);
+	if (neighbour && (neighbour->state == NEIGHBOUR_DELAY || neighbour->state == NEIGHBOUR_PROBE))
+		learn(stack, neighbour, &neighbour->mac, NEIGHBOUR_REACHABLE);
+}
+
+/* ---- time --------------------------------------------------------------------------------------------------------
+ */
+
+static void timer_fires(struct stack *stack, struct neighbour *neighbour)
+{
+	switch (neighbour->state) {
+	case NEIGHBOUR_REACHABLE:
+		set_state(stack, neighbour, NEIGHBOUR_STALE, STALE_TIME);
+		return;
+	case NEIGHBOUR_STALE:
+		forget(stack, neighbour);
+		return;
+	case NEIGHBOUR_DELAY:
+		set_state(stack, neighbour, NEIGHBOUR_PROBE, DELAY_TIME);
+		request(stack, neighbour);
+		return;
+	default:
+		if (neighbour->tries < REQUESTS_MAX) {
+			request(stack, neighbour);
+			return;
+		}
+		route6_router_answers(stack, &neighbour->ip, false);
+		forget(stack, neighbour);
+		return;
+	}
+}
+
 void neighbour_timers(struct stack *stack, int *budget)
 {
 	struct timer *timer;
 
 	while (*budget > 0 && (timer = wheel_pop(&stack->neighbour_wheel, stack->now))) {
-		struct neighbour *neighbour = CONTAINER_OF(timer, struct neighbour, timer);
-
 		(*budget)--;
-		if (neighbour->state == NEIGHBOUR_REACHABLE && neighbour->used) {
-			neighbour->used = false;
-			neighbour->state = NEIGHBOUR_PROBING;
-			request(stack, neighbour);
-		} else if (neighbour->state != NEIGHBOUR_REACHABLE && neighbour->tries < REQUESTS_MAX) {
-			request(stack, neighbour);
-		} else {
-			forget(stack, neighbour);
-		}
+		timer_fires(stack, CONTAINER_OF(timer, struct neighbour, timer));
 	}
-}
-
-static bool is_group(const struct mac_addr *mac)
-{
-	return mac->b[0] & 1;
-}
-
-enum stack_verdict arp_arrives(struct stack *stack, const uint8_t *packet, size_t length)
-{
-	struct ip_addr source, next_hop;
-	struct neighbour *neighbour;
-	struct arp_packet arp;
-	bool for_us, probe;
-
-	if (arp_read(packet, length, &arp) < 0 || is_group(&arp.sender_mac) || ip_is_local(stack, &arp.sender_ip))
-		return VERDICT_DROP_ARP;
-	for_us = ip_is_local(stack, &arp.target_ip);
-	probe = ip_addr_is_any(&arp.sender_ip); /* RFC 5227: asks, but tells nothing */
-	if (!probe) {
-		/* Only hosts that are really on this link. */
-		if (!ip_is_unicast(stack, &arp.sender_ip) || !ip_route(stack, &arp.sender_ip, &source, &next_hop) ||
-		    !ip_addr_equal(&next_hop, &arp.sender_ip))
-			return VERDICT_DROP_ARP;
-		neighbour = find(stack, &arp.sender_ip);
-		if (!neighbour && for_us)
-			neighbour = create(stack, &arp.sender_ip);
-		if (neighbour)
-			learn(stack, neighbour, &arp.sender_mac);
-	}
-	if (for_us && arp.operation == ARP_REQUEST)
-		send_arp(stack, ARP_REPLY, &arp.sender_mac, &arp.target_ip, &arp.sender_mac, &arp.sender_ip);
-	return VERDICT_ACCEPTED;
 }
 
 void neighbour_clear(struct stack *stack)
@@ -283,12 +388,27 @@ void neighbour_clear(struct stack *stack)
 
 void stack_announce(struct stack *stack)
 {
-	for (uint32_t i = 0; i < stack->config.address_count; i++) {
-		const struct ip_addr *ip = &stack->config.address[i].ip;
+	for (uint32_t i = 0; i < stack->own_count; i++) {
+		const struct own_address *own = &stack->own[i];
 
-		if (ip_addr_is_v4(ip))
-			send_arp(stack, ARP_REQUEST, &broadcast, ip, &unknown, ip);
+		if (ip_addr_is_v4(&own->ip))
+			arp_announce(stack, &own->ip);
+		else if (ip_is_local(stack, &own->ip))
+			nd_announce(stack, own);
 	}
+	mld_changed(stack);
+	route6_solicit(stack);
+}
+
+const char *stack_neighbour_state_name(unsigned state)
+{
+	static const char *const names[] = {
+		[NEIGHBOUR_INCOMPLETE] = "incomplete", [NEIGHBOUR_REACHABLE] = "reachable",
+		[NEIGHBOUR_STALE] = "stale",           [NEIGHBOUR_DELAY] = "delay",
+		[NEIGHBOUR_PROBE] = "probe",
+	};
+
+	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "?";
 }
 
 size_t stack_neighbours(const struct stack *stack, struct stack_neighbour_info *ret_infos, size_t count)
@@ -301,6 +421,7 @@ size_t stack_neighbours(const struct stack *stack, struct stack_neighbour_info *
 		ret_infos[n++] = (struct stack_neighbour_info){
 			.ip = neighbour->ip,
 			.mac = neighbour->mac,
+			.state = neighbour->state,
 			.resolved = neighbour->state != NEIGHBOUR_INCOMPLETE,
 			.updated = neighbour->updated,
 		};

@@ -173,6 +173,8 @@ static void process_ack(struct stack *stack, struct conn *conn, const struct tcp
 	}
 	if (advances)
 		advance_una(stack, conn, seg->ack, &news);
+	if (advances && stack->neighbours_unsure > 0)
+		neighbour_confirmed(stack, &conn->node.flow.remote);
 	if (conn->agreed.sack && seg->options.sack_count > 0)
 		take_sack_blocks(stack, conn, seg, &news);
 	if (!advances && (conn->agreed.sack ? news.sacked_bytes > 0 : duplicate) && conn->dupacks < UINT8_MAX)

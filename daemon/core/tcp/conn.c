@@ -7,7 +7,8 @@
 
 uint16_t conn_mss_offer(const struct stack *stack, const struct stack_tcp_config *tcp, const struct flow *flow)
 {
-	uint32_t mss = stack->config.mtu_bytes + ETHERNET_HEADER_BYTES - ip_headers_bytes(flow) - TCP_HEADER_BYTES;
+	uint32_t mss =
+	        ip_mtu(stack, &flow->remote) + ETHERNET_HEADER_BYTES - ip_headers_bytes(flow) - TCP_HEADER_BYTES;
 
 	return (uint16_t)(tcp->mss_max_bytes && mss > tcp->mss_max_bytes ? tcp->mss_max_bytes : mss);
 }

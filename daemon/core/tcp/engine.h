@@ -11,6 +11,7 @@
 #include "core/base/seq.h"
 #include "core/base/strip.h"
 #include "core/base/wheel.h"
+#include "core/net/net.h"
 #include "core/stack.h"
 #include "core/tcp/rtt.h"
 #include "core/tcp/sent.h"
@@ -266,15 +267,23 @@ struct raw_queue {
 	uint32_t blocks; /* taken for raw frames, wherever these are now */
 };
 
-enum neighbour_state { NEIGHBOUR_INCOMPLETE, NEIGHBOUR_REACHABLE, NEIGHBOUR_PROBING };
+/* RFC 4861 section 7.3.2, for both families. */
+enum neighbour_state {
+	NEIGHBOUR_INCOMPLETE, /* asked for, no answer yet */
+	NEIGHBOUR_REACHABLE,  /* has answered not long ago */
+	NEIGHBOUR_STALE,      /* known, and not used since */
+	NEIGHBOUR_DELAY,      /* used again: TCP may soon tell that it is there */
+	NEIGHBOUR_PROBE,      /* it did not; asked again */
+};
+
+#define NEIGHBOUR_BUCKETS 1024
 
 struct neighbour {
 	struct pool_head head;
 	struct ip_addr ip;
 	struct mac_addr mac;
 	uint8_t state, tries, pending_count;
-	bool used; /* since the last look */
-	struct instant updated;
+	struct instant updated; /* by an answer, or made */
 	struct timer timer;
 	uint32_t next_slot;        /* hash bucket */
 	struct raw_frame *pending; /* NEIGHBOUR_PENDING_MAX of them, allocated with the first */
@@ -319,8 +328,15 @@ struct stack {
 	uint32_t orphans;              /* connections with CONN_ORPHAN */
 
 	struct pool neighbours;
-	uint32_t neighbour_bucket[256];
-	struct neighbour *neighbour_last;
+	uint32_t neighbour_bucket[NEIGHBOUR_BUCKETS];
+	struct neighbour *hop_neighbour; /* next hop of hop_destination; NULL: to be looked up */
+	struct ip_addr hop_destination;
+	uint32_t neighbours_incomplete;
+	uint32_t neighbours_unsure;           /* in DELAY or PROBE: news of them is welcome */
+	struct instant neighbour_evict_at[2]; /* not before then can one be pushed out; [1]: one without an answer */
+	struct own_address own[OWN_ADDRESSES_MAX];
+	uint32_t own_count;
+	struct net6 net6;
 	struct fragment_packet *fragments;      /* waiting to be whole, oldest first */
 	struct fragment_packet *fragments_done; /* whole, read in place until the end of the turn */
 	uint32_t fragment_bytes;
@@ -549,8 +565,9 @@ void profile_put(struct stack *stack, const struct stack_tcp_config *tcp);
 /* ---- net/: below TCP
  * ---------------------------------------------------------------------------------------------------- */
 
-enum stack_verdict ip_arrives(struct stack *stack, const struct frame_in *frame, const uint8_t *packet,
-                              size_t length);
+/* An IPv4 packet; `to_group`: in a frame that was not for this host alone. */
+enum stack_verdict ip_arrives(struct stack *stack, const struct frame_in *frame, const uint8_t *packet, size_t length,
+                              bool to_group);
 enum stack_verdict arp_arrives(struct stack *stack, const uint8_t *packet, size_t length);
 enum stack_verdict icmp_arrives(struct stack *stack, const struct ip_packet *ip);
 /* An ICMP error about a packet; the packet is quoted as RFC 1812 4.3.2.3 says. Rate-limited. */

@@ -35,8 +35,9 @@ static void fill_conn(const struct stack *stack, const struct conn *conn, struct
 		.backoff = conn->backoff,
 		.retrans_total = conn->retransmits,
 		.mss = conn->mss,
-		.advmss = stack->config.mtu_bytes - IPV4_HEADER_BYTES - TCP_HEADER_BYTES,
-		.pmtu = stack->config.mtu_bytes,
+		.advmss = ip_mtu(stack, &conn->node.flow.remote) + ETHERNET_HEADER_BYTES -
+		          ip_headers_bytes(&conn->node.flow) - TCP_HEADER_BYTES,
+		.pmtu = ip_mtu(stack, &conn->node.flow.remote),
 		.cwnd = conn->cwnd,
 		.ssthresh = conn->ssthresh == UINT32_MAX ? UINT64_MAX : conn->ssthresh,
 		.pacing_rate = conn->pacing_bytes_per_s,

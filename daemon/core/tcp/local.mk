@@ -2,10 +2,18 @@
 libcore_la_SOURCES += \
 	daemon/core/stack.c \
 	daemon/core/stack.h \
+	daemon/core/net/address.c \
+	daemon/core/net/arp.c \
 	daemon/core/net/fragment.c \
 	daemon/core/net/icmp.c \
+	daemon/core/net/icmp6.c \
 	daemon/core/net/ip.c \
+	daemon/core/net/ip6.c \
+	daemon/core/net/mld.c \
+	daemon/core/net/nd.c \
 	daemon/core/net/neighbour.c \
+	daemon/core/net/net.h \
+	daemon/core/net/route6.c \
 	daemon/core/tcp/ack.c \
 	daemon/core/tcp/arrive.c \
 	daemon/core/tcp/congestion.c \

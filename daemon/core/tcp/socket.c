@@ -13,7 +13,7 @@ int stack_listen(struct stack *stack, const struct stack_listen_options *options
 
 	if (options->port == 0 || options->backlog == 0)
 		return -EINVAL;
-	if (!ip_addr_is_any(&options->address) && !ip_is_local(stack, &options->address))
+	if (!ip_addr_is_any(&options->address) && !ip_is_own(stack, &options->address)) /* it may still be on trial */
 		return -EADDRNOTAVAIL;
 	for (uint32_t slot = *bucket; slot != POOL_NONE; slot = listener->next_slot) {
 		listener = pool_at(&stack->listeners, slot);
@@ -50,13 +50,14 @@ static int choose_flow(struct stack *stack, const struct stack_connect_options *
 	struct ip_addr next_hop;
 	enum record_kind kind;
 
-	if (!ip_is_unicast(stack, &options->remote) || ip_is_local(stack, &options->remote) ||
+	if (!ip_is_unicast(stack, &options->remote) || ip_is_own(stack, &options->remote) ||
 	    !ip_route(stack, &options->remote, &flow.local, &next_hop))
 		return -ENETUNREACH; /* MUST-46 among others */
 	if (options->remote_port == 0)
 		return -EINVAL;
 	if (!ip_addr_is_any(&options->local)) {
-		if (!ip_is_local(stack, &options->local))
+		if (!ip_is_local(stack, &options->local) ||
+		    ip_addr_is_v4(&options->local) != ip_addr_is_v4(&options->remote))
 			return -EADDRNOTAVAIL;
 		flow.local = options->local;
 	}

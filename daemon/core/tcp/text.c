@@ -43,6 +43,8 @@ int step7_text(struct stack *stack, struct conn *conn, struct arrival *in)
 		return VERDICT_DROP_TEXT_CLOSED;
 	}
 	conn->data_segs_in++;
+	if (stack->neighbours_unsure > 0) /* new text: what we acknowledge arrives there */
+		neighbour_confirmed(stack, &conn->node.flow.remote);
 	if (in->segment_bytes > conn->rcv_mss)
 		conn->rcv_mss = in->segment_bytes;
 	if (seq_eq(seg->seq, conn->rcv_nxt)) {

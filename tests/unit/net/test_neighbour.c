@@ -182,22 +182,127 @@ static void waiting_frames_are_given_up(void **state)
 	peer_stop(p);
 }
 
-/* In use: asked again, at its own address first. Not in use: forgotten. */
-static void refreshed_while_used(void **state)
+static const char *state_of(struct peer *p, struct ip_addr ip)
+{
+	struct stack_neighbour_info infos[16];
+	size_t count = stack_neighbours(p->stack, infos, 16);
+
+	for (size_t i = 0; i < count; i++) {
+		if (ip_addr_equal(&infos[i].ip, &ip))
+			return stack_neighbour_state_name(infos[i].state);
+	}
+	return "none";
+}
+
+/* Waits until the neighbour is in that state, with nothing sent meanwhile. */
+static void waits_for(struct peer *p, struct ip_addr ip, const char *state)
+{
+	for (int i = 0; i < 200 && strcmp(state_of(p, ip), state) != 0; i++)
+		peer_waits(p, DURATION_MS(500));
+	assert_string_equal(state_of(p, ip), state);
+}
+
+static void ping(struct peer *p, struct ip_addr from)
+{
+	struct icmp_message request = { .type = ICMP_ECHO };
+
+	sends_icmp(p, request, from);
+}
+
+/* RFC 4861 section 7.3, for ARP as well: an answer counts for some time, after which the entry still serves; used
+ * then, it is asked at its own address first, and forgotten when it keeps silent. */
+static void life_of_an_entry(void **state)
+{
+	struct peer *p = start(NULL);
+
+	(void)state;
+	ping(p, OTHER_IP(0));
+	assert_string_equal(state_of(p, OTHER_IP(0)), "incomplete");
+	next_arp(p);
+	sends_arp(p, ARP_REPLY, other_mac, OTHER_IP(0), STACK_IP);
+	next_icmp(p);
+	assert_string_equal(state_of(p, OTHER_IP(0)), "reachable");
+	waits_for(p, OTHER_IP(0), "stale");
+	expect_nothing(p);
+	ping(p, OTHER_IP(0));
+	next_icmp(p);
+	assert_string_equal(state_of(p, OTHER_IP(0)), "delay");
+	peer_waits(p, DURATION_MS(4900));
+	expect_nothing(p);
+	peer_waits(p, DURATION_MS(200));
+	assert_string_equal(state_of(p, OTHER_IP(0)), "probe");
+	assert_memory_equal(p->frame[p->frame_first].bytes, &other_mac, sizeof(other_mac)); /* unicast */
+	assert_int_equal(next_arp(p).operation, ARP_REQUEST);
+	ping(p, OTHER_IP(0)); /* meanwhile it serves */
+	next_icmp(p);
+	sends_arp(p, ARP_REPLY, other_mac, OTHER_IP(0), STACK_IP);
+	assert_string_equal(state_of(p, OTHER_IP(0)), "reachable");
+	waits_for(p, OTHER_IP(0), "stale");
+	ping(p, OTHER_IP(0));
+	next_icmp(p);
+	peer_waits(p, DURATION_MS(5100));
+	for (int i = 0; i < 3; i++) {
+		next_arp(p);
+		peer_waits(p, DURATION_S(1));
+	}
+	assert_string_equal(state_of(p, OTHER_IP(0)), "none");
+	peer_stop(p);
+}
+
+static void forgotten_when_not_used(void **state)
+{
+	struct peer *p = start(NULL);
+
+	(void)state;
+	assert_string_equal(state_of(p, PEER_IP), "stale"); /* it asked for us, but never answered */
+	peer_waits(p, DURATION_S(59));
+	assert_true(knows(p, PEER_IP, p->mac));
+	peer_waits(p, DURATION_S(2));
+	assert_string_equal(state_of(p, PEER_IP), "none");
+	peer_stop(p);
+}
+
+/* RFC 4861 section 7.3.1: where TCP gets on, nobody needs to ask. */
+static void tcp_confirms(void **state)
 {
 	struct peer *p = start(NULL);
 	struct tcp_options none = { 0 };
 
 	(void)state;
 	peer_establishes(p, none);
-	peer_waits(p, DURATION_S(61));
-	assert_memory_equal(p->frame[p->frame_first].bytes, &p->mac, sizeof(p->mac)); /* unicast */
-	assert_int_equal(next_arp(p).operation, ARP_REQUEST);
-	assert_true(knows(p, PEER_IP, p->mac)); /* meanwhile it serves */
-	sends_arp(p, ARP_REPLY, p->mac, PEER_IP, STACK_IP);
-	peer_ignores_rest(p);
-	peer_waits(p, DURATION_S(70)); /* nothing was sent to it */
-	assert_false(knows(p, PEER_IP, p->mac));
+	for (uint32_t i = 0; i < 40; i++) {
+		peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001 + i, .ack = OURS(1), .length = 1 });
+		service_reads(p);
+		peer_waits(p, DURATION_S(3));
+		expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1002 + i });
+		expect_nothing(p); /* no ARP */
+	}
+	for (uint32_t i = 0; i < 40; i++) { /* and the other way round */
+		service_sends(p, 1);
+		expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1 + i), .ack = 1041, .length = 1 });
+		peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1041, .ack = OURS(2 + i) });
+		peer_waits(p, DURATION_S(3));
+		expect_nothing(p);
+	}
+	peer_stop_anyhow(p);
+}
+
+/* Old text proves nothing: the peer may never have heard of us. */
+static void repetitions_confirm_nothing(void **state)
+{
+	struct peer *p = start(NULL);
+	struct tcp_options none = { 0 };
+	bool asked = false;
+
+	(void)state;
+	peer_establishes(p, none);
+	for (int i = 0; i < 60; i++) {
+		peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1000, .ack = OURS(1), .length = 1 });
+		peer_waits(p, DURATION_S(1));
+		while (p->frame_first < p->frame_count)
+			asked |= load16(next_frame(p)->bytes + 12) == ETHERTYPE_ARP;
+	}
+	assert_true(asked);
 	peer_stop_anyhow(p);
 }
 
@@ -317,7 +422,10 @@ int main(void)
 		cmocka_unit_test(answer_lets_the_connection_go),
 		cmocka_unit_test(four_frames_wait),
 		cmocka_unit_test(waiting_frames_are_given_up),
-		cmocka_unit_test(refreshed_while_used),
+		cmocka_unit_test(life_of_an_entry),
+		cmocka_unit_test(forgotten_when_not_used),
+		cmocka_unit_test(tcp_confirms),
+		cmocka_unit_test(repetitions_confirm_nothing),
 		cmocka_unit_test(full_table),
 		cmocka_unit_test(questions_are_bounded),
 		cmocka_unit_test(far_hosts_through_the_gateway),

@@ -23,7 +23,8 @@ tcp_tests = \
 	tests/unit/tcp/test_trouble \
 	tests/unit/tcp/test_windows
 check_PROGRAMS += $(tcp_tests)
-TESTS += $(tcp_tests)
+TESTS += $(tcp_tests) tests/unit/tcp/over_ipv6.sh
+dist_check_SCRIPTS += tests/unit/tcp/over_ipv6.sh
 tests_unit_tcp_test_state_SOURCES = tests/unit/tcp/test_state.c
 tests_unit_tcp_test_state_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
 tests_unit_tcp_test_dialogue_SOURCES = tests/unit/tcp/test_dialogue.c

@@ -100,9 +100,11 @@ static struct peer *full_queue_with_an_unresolved_frame(void)
 
 static void full_queue_leaves_a_waiting_frame_alone(void **state)
 {
-	struct peer *p = full_queue_with_an_unresolved_frame();
+	struct peer *p;
 
 	(void)state;
+	PEER_IPV4_ONLY();
+	p = full_queue_with_an_unresolved_frame();
 	stranger_answers_arp(p);
 	expect_echo_reply(p);
 	expect_nothing(p);
@@ -113,9 +115,11 @@ static void full_queue_leaves_a_waiting_frame_alone(void **state)
 
 static void full_queue_leaks_no_block(void **state)
 {
-	struct peer *p = full_queue_with_an_unresolved_frame();
+	struct peer *p;
 
 	(void)state;
+	PEER_IPV4_ONLY();
+	p = full_queue_with_an_unresolved_frame();
 	peer_waits(p, DURATION_S(10)); /* nobody answers */
 	assert_int_equal(buffer_bytes(p), 0);
 	peer_stop_anyhow(p);
@@ -124,9 +128,11 @@ static void full_queue_leaks_no_block(void **state)
 /* Whoever asks for echoes gets no more of the connections' memory than a fixed share. */
 static void echoes_take_a_share_of_the_blocks(void **state)
 {
-	struct peer *p = peer_start(NULL);
+	struct peer *p;
 
 	(void)state;
+	PEER_IPV4_ONLY();
+	p = peer_start(NULL);
 	for (int i = 0; i < 600; i++)
 		puts_echo_request(p, PEER_IP);
 	assert_in_range(buffer_bytes(p), 1, 256 * 16384);

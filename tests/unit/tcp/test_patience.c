@@ -148,8 +148,8 @@ static void garbage_when_asked_for(void **state)
 	peer_waits(p, DURATION_MS(100001));
 	assert_int_equal(p->frame_count - p->frame_first, 1);
 	frame = &p->frame[p->frame_first];
-	assert_int_equal(frame->length, ETHERNET_HEADER_BYTES + 20 + TCP_HEADER_BYTES + 1);
-	assert_int_equal(load32(frame->bytes + ETHERNET_HEADER_BYTES + 20 + 4), OURS(0));
+	assert_int_equal(peer_ip(frame).payload_bytes, TCP_HEADER_BYTES + 1);
+	assert_int_equal(load32(peer_ip(frame).payload + 4), OURS(0));
 	peer_ignores_rest(p);
 	answers(p);
 	service_sends(p, 10);
@@ -395,20 +395,20 @@ static void r1_tells_service_and_neighbour(void **state)
 	peer_waits(p, DURATION_S(61)); /* its entry is asked for by itself now and then */
 	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1) });
 	service_sends(p, 100);
-	asked = stack_get_counters(p->stack)->arp_requests_out;
+	asked = peer_asked(p);
 	while (peer_info(p).backoff < 2)
 		peer_waits(p, DURATION_MS(100));
 	assert_false(p->ready_flags & READY_TROUBLE);
-	assert_int_equal(stack_get_counters(p->stack)->arp_requests_out, asked);
+	assert_int_equal(peer_asked(p), asked);
 	while (peer_info(p).backoff < 3)
 		peer_waits(p, DURATION_MS(100));
 	assert_true(p->ready_flags & READY_TROUBLE);
-	assert_int_equal(stack_get_counters(p->stack)->arp_requests_out, asked + 1);
+	assert_int_equal(peer_asked(p), asked + 1);
 	p->ready_flags = 0;
 	while (peer_info(p).backoff < 5)
 		peer_waits(p, DURATION_MS(100));
 	assert_false(p->ready_flags & READY_TROUBLE);
-	assert_int_equal(stack_get_counters(p->stack)->arp_requests_out, asked + 3);
+	assert_int_equal(peer_asked(p), asked + 3);
 	assert_int_equal(peer_state(p), TCPS_ESTABLISHED);
 	peer_stop_anyhow(p);
 }

@@ -107,7 +107,7 @@ static void dscp_and_ttl_change_live(void **state)
 {
 	struct peer *p = peer_start(NULL);
 	struct stack_tcp_config tcp;
-	const uint8_t *ip;
+	struct ip_packet ip;
 
 	(void)state;
 	peer_establishes(p, none);
@@ -117,15 +117,15 @@ static void dscp_and_ttl_change_live(void **state)
 		tcp.ttl = (uint8_t)(dscp + 1);
 		assert_int_equal(stack_set_tcp(p->stack, p->conn, &tcp), 0);
 		service_sends(p, 10);
-		ip = p->frame[p->frame_first].bytes + ETHERNET_HEADER_BYTES;
-		assert_int_equal(ip[1] >> 2, dscp);
-		assert_int_equal(ip[8], dscp + 1);
+		ip = peer_ip(&p->frame[p->frame_first]);
+		assert_int_equal(ip.tos >> 2, dscp);
+		assert_int_equal(ip.ttl, dscp + 1);
 		peer_ignores_rest(p);
 		/* what is sent on its behalf has them, too: a challenge ACK */
 		peer_sends(p, (struct seg){ .flags = TCP_SYN, .seq = 1001 });
-		ip = p->frame[p->frame_first].bytes + ETHERNET_HEADER_BYTES;
-		assert_int_equal(ip[1] >> 2, dscp);
-		assert_int_equal(ip[8], dscp + 1);
+		ip = peer_ip(&p->frame[p->frame_first]);
+		assert_int_equal(ip.tos >> 2, dscp);
+		assert_int_equal(ip.ttl, dscp + 1);
 		peer_ignores_rest(p);
 		peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = peer_info(p).snd_nxt });
 	}
