@@ -335,7 +335,9 @@ enum stack_ready_flag {
 	READY_EOF = 16,      /* the peer has closed its direction: after what can be read now nothing comes */
 	READY_ERROR = 32,    /* the connection is dead: cause says why. Close it */
 	READY_SENT = 64, /* everything committed, and the FIN if any, has been acknowledged (after stack_shutdown) */
-	READY_TROUBLE = 128, /* R1 is reached: sent again so often, and not acknowledged. It goes on until R2 */
+	READY_TROUBLE = 128,    /* R1 is reached: sent again so often, and not acknowledged. It goes on until R2 */
+	READY_SOFT_ERROR = 256, /* an ICMP error, which ends nothing: see stack_soft_error */
+	READY_URGENT = 512, /* urgent data are announced, or reach further than announced before: see stack_urgent */
 };
 
 struct stack_ready {
@@ -378,6 +380,37 @@ ssize_t stack_space(struct stack *stack, struct conn_handle conn, size_t wanted,
 int stack_commit(struct stack *stack, struct conn_handle conn, size_t length);
 /* space + copy + commit. Returns the bytes taken, perhaps fewer, or as stack_space. */
 ssize_t stack_send(struct stack *stack, struct conn_handle conn, const void *bytes, size_t length);
+
+/* Urgent data (RFC 9293 section 3.8.5, RFC 6093) stay where they are in the stream; a pointer says where they end.
+ *
+ * All that has been committed up to now is urgent. Goes with what is sent from now on, at once; what is in flight
+ * already has it only when it is sent again. Returns 0; -EBADF; -EPIPE; -ECONNRESET; -ENODATA when everything has
+ * been acknowledged. */
+int stack_mark_urgent(struct stack *stack, struct conn_handle conn);
+/* stack_send, and what was taken is urgent. */
+ssize_t stack_send_urgent(struct stack *stack, struct conn_handle conn, const void *bytes, size_t length);
+/* How many bytes from the next unread one on are urgent, those that have not arrived yet included; 0: none. -EBADF.
+ */
+int64_t stack_urgent(const struct stack *stack, struct conn_handle conn);
+
+/* While corked, a segment that is not full waits for more to be committed; for no longer than a retransmission
+ * time-out (MUST-60, MAY-16). Taking the cork out, or stack_shutdown, sends it at once (PUSH, MAY-15). 0 or -EBADF.
+ */
+int stack_cork(struct stack *stack, struct conn_handle conn, bool corked);
+/* Nagle's algorithm off or on (MUST-17). 0 or -EBADF. */
+int stack_set_nodelay(struct stack *stack, struct conn_handle conn, bool nodelay);
+/* Throws away what has been committed and never been sent (RFC 9293 3.9.1.7, FLUSH). Returns the bytes, or -EBADF. */
+ssize_t stack_flush(struct stack *stack, struct conn_handle conn);
+
+/* An ICMP error about the connection's segments that did not end it (RFC 9293 section 3.9.2.2, RFC 5927). */
+struct stack_soft_error {
+	struct instant at;
+	uint32_t count;     /* of such errors so far */
+	uint8_t type, code; /* of ICMP, or of ICMPv6 for an IPv6 connection */
+	bool hard;          /* would have ended it by RFC 1122; it gets on, or might (RFC 5927 section 4) */
+};
+/* The latest. Nothing is noted with the policy STACK_ICMP_IGNORE (SHLD-20). 0; -EBADF; -ENOENT there was none. */
+int stack_soft_error(const struct stack *stack, struct conn_handle conn, struct stack_soft_error *ret_error);
 
 /* Nothing more will be sent: FIN after what is queued. Reading goes on. */
 int stack_shutdown(struct stack *stack, struct conn_handle conn);

@@ -96,15 +96,16 @@ enum stack_verdict icmp_news_arrives(struct stack *stack, const struct icmp_news
 	struct conn *conn;
 
 	node = demux_find(stack, &news->flow, &kind);
+	if (node && kind == RECORD_HALF_OPEN)
+		return unreachable_half_open(stack, (struct half_open *)node, news);
 	if (!node || kind != RECORD_CONN)
 		return VERDICT_DROP_ICMP_UNRELATED;
 	conn = (struct conn *)node;
 	if (seq_lt(news->seq, conn->snd_una) || seq_geq(news->seq, conn->snd_nxt)) /* RFC 5927 section 4.1 */
 		return VERDICT_DROP_ICMP_UNRELATED;
-	if (news->kind == ICMP_NEWS_TOO_BIG)
-		path_mtu(stack, conn, news->mtu_bytes);
-	else if (news->kind == ICMP_NEWS_HARD && conn->state == TCPS_SYN_SENT)
-		conn_end(stack, conn, CAUSE_ICMP_HARD_ERROR);
+	if (news->kind != ICMP_NEWS_TOO_BIG)
+		return unreachable_conn(stack, conn, news);
+	path_mtu(stack, conn, news->mtu_bytes);
 	return VERDICT_ACCEPTED;
 }
 
@@ -149,7 +150,10 @@ static enum icmp_news_kind kind_of(const struct icmp_message *message)
 
 static enum stack_verdict error_arrives(struct stack *stack, const struct icmp_message *message)
 {
-	struct icmp_news news = { .kind = kind_of(message), .mtu_bytes = message->next_hop_mtu };
+	struct icmp_news news = { .kind = kind_of(message),
+		                  .type = message->type,
+		                  .code = message->code,
+		                  .mtu_bytes = message->next_hop_mtu };
 
 	if (!read_quoted(message, &news.flow, &news.seq))
 		return VERDICT_DROP_ICMP_UNRELATED;

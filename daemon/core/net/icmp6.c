@@ -122,7 +122,9 @@ static enum icmp_news_kind kind_of(const struct icmp6_message *message)
 
 static enum stack_verdict error_arrives(struct stack *stack, const struct icmp6_message *message)
 {
-	struct icmp_news news = { .kind = kind_of(message), .mtu_bytes = message->word };
+	struct icmp_news news = {
+		.kind = kind_of(message), .type = message->type, .code = message->code, .mtu_bytes = message->word
+	};
 
 	if (!read_quoted(message, &news.flow, &news.seq))
 		return VERDICT_DROP_ICMP_UNRELATED;

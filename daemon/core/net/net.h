@@ -133,6 +133,7 @@ enum icmp_news_kind { ICMP_NEWS_SOFT, ICMP_NEWS_HARD, ICMP_NEWS_TOO_BIG };
 /* What an ICMP error says of a segment of ours. */
 struct icmp_news {
 	enum icmp_news_kind kind;
+	uint8_t type, code; /* of ICMP, or of ICMPv6 */
 	struct flow flow;
 	seq_t seq;
 	uint32_t mtu_bytes; /* ICMP_NEWS_TOO_BIG */

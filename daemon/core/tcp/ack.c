@@ -129,6 +129,7 @@ static void advance_una(struct stack *stack, struct conn *conn, seq_t ack, struc
 		conn->recover = ack; /* keep it within reach of comparisons */
 	if (tx->has_small && seq_leq(tx->small_end, ack))
 		tx->has_small = false; /* the same */
+	urgent_acked(conn);
 }
 
 /* RFC 9293: only a segment that is not older than the one that set it last may set the window. */

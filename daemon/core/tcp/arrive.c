@@ -158,8 +158,10 @@ static int step4_syn(struct stack *stack, struct conn *conn, const struct arriva
 }
 
 /* Sixth: the urgent pointer. Urgent data stays in line (RFC 6093 section 3). */
-static int step6_urgent(void)
+static int step6_urgent(struct stack *stack, struct conn *conn, const struct arrival *in)
 {
+	if (in->seg.flags & TCP_URG)
+		urgent_arrives(stack, conn, in->urgent_end);
 	return CONTINUE;
 }
 
@@ -189,6 +191,7 @@ enum stack_verdict arrive_synchronized(struct stack *stack, struct conn *conn, s
 	int result;
 
 	conn->segs_in++;
+	in->urgent_end = seq_add(in->seg.seq, in->seg.urgent_pointer); /* before anything is cut off */
 	conn->last_rcv = stack->now;
 	conn->keepalive_probes = 0;
 	conn->last_speaker = SPEAKER_PEER;
@@ -203,12 +206,13 @@ enum stack_verdict arrive_synchronized(struct stack *stack, struct conn *conn, s
 	if ((result = step1_sequence(stack, conn, in)) != CONTINUE)
 		return conn->state == TCPS_TIME_WAIT ? arrive_time_wait_held(stack, conn, in)
 		                                     : (enum stack_verdict)result;
+	conn->rcv_tos = in->tos;
 	if ((result = step2_reset(stack, conn, in)) != CONTINUE || (result = step3_security()) != CONTINUE ||
 	    (result = step4_syn(stack, conn, in)) != CONTINUE || (result = step5_ack(stack, conn, in)) != CONTINUE)
 		return (enum stack_verdict)result;
 	remember_timestamp(stack, conn, in);
-	if ((result = step6_urgent()) != CONTINUE || (result = step7_text(stack, conn, in)) != CONTINUE ||
-	    (result = step8_fin(stack, conn, in)) != CONTINUE)
+	if ((result = step6_urgent(stack, conn, in)) != CONTINUE ||
+	    (result = step7_text(stack, conn, in)) != CONTINUE || (result = step8_fin(stack, conn, in)) != CONTINUE)
 		return (enum stack_verdict)result;
 	return whole ? VERDICT_ACCEPTED : VERDICT_DUPLICATE;
 }

@@ -122,7 +122,8 @@ struct send_queue {
 	struct strip strip; /* payload [snd_una, snd_end) */
 	struct sent_queue sent;
 	seq_t small_end; /* end of the last partial segment sent (Nagle, in Minshall's form); valid with has_small */
-	bool has_small;
+	seq_t snd_up;    /* SND.UP: the octet after the urgent data; valid with has_urgent */
+	bool has_small, has_urgent;
 	uint32_t dupack_bytes; /* without SACK: what duplicate ACKs tell has left the network (RFC 5681, 6582) */
 	seq_t round_end;       /* the round trip ends when this is acknowledged */
 	uint32_t bytes_in_round;
@@ -133,6 +134,9 @@ struct send_queue {
 struct conn_extra {
 	struct pool_head head;
 	uint32_t peer_user_timeout_s; /* as the peer has told (RFC 5482); 0: it has not */
+	struct stack_soft_error soft_error;
+	seq_t rcv_up; /* RCV.UP: the octet after the urgent data; valid with has_urgent */
+	bool has_urgent;
 };
 
 enum conn_flag {
@@ -163,6 +167,7 @@ enum conn_flag {
 	CONN_SHUTDOWN = 1u << 24,        /* the service has called stack_shutdown or stack_close */
 	CONN_FAST_RETRANSMIT = 1u << 25, /* the first segment goes out whatever the window (RFC 5681 3.2 step 3) */
 	CONN_TELL_TIMEOUT = 1u << 26,    /* the next ACK without text has the user timeout option */
+	CONN_CORKED = 1u << 27,          /* the service will say when a partial segment may go */
 };
 
 enum congestion_state { CA_OPEN, CA_RECOVERY, CA_LOSS };
@@ -197,6 +202,7 @@ struct conn {
 	uint16_t rcv_mss; /* largest segment seen from the peer: what its window and our ACKs are measured by */
 	struct challenge_limit challenges;
 	uint8_t keepalive_probes; /* sent, and nothing has been heard since */
+	uint8_t rcv_tos;          /* of the IP header of the latest acceptable segment */
 	uint32_t listener_slot;
 
 	/* Send sequence space (RFC 9293 section 3.3.1) */
@@ -357,6 +363,7 @@ struct arrival {
 	uint16_t segment_bytes; /* payload of one of its segments: less than all of it in a super-frame */
 	uint8_t tos;            /* DSCP << 2 | ECN, of the IP header */
 	bool covers_edge;       /* set by step 1: its timestamp is the one to echo, if its ACK is acceptable */
+	seq_t urgent_end;       /* where the urgent pointer points */
 };
 
 /* ---- transition.c: the only writer of states ------------------------------------------------------------------- */
@@ -478,6 +485,27 @@ void time_wait_shorten(struct stack *stack);
 void time_wait_insert(struct stack *stack, const struct conn *conn);
 void time_wait_free(struct stack *stack, struct time_wait *tw);
 void time_wait_timers(struct stack *stack, int *budget);
+
+/* ---- urgent.c: urgent data (RFC 9293 section 3.8.5, RFC 6093), in line
+ * ----------------------------------------------------------------------------------- */
+
+/* The peer says where its urgent data end: RCV.UP, which only moves on. */
+void urgent_arrives(struct stack *stack, struct conn *conn, seq_t up);
+/* The service has read up to rx->read, or the peer's FIN has arrived: what was urgent may be over. */
+void urgent_settle(struct conn *conn);
+/* SND.UP is acknowledged: nothing is urgent any more. */
+void urgent_acked(struct conn *conn);
+/* Does a segment that begins at `seq` have to point at urgent data? Then its pointer. */
+bool urgent_pointer(const struct conn *conn, seq_t seq, uint16_t *ret_pointer);
+
+/* ---- unreachable.c: ICMP errors about connections (RFC 5927)
+ * ----------------------------------------------------------------------------------- */
+
+struct icmp_news;
+
+/* An error about a segment of this record's flow, which may end it. Returns the verdict. */
+enum stack_verdict unreachable_conn(struct stack *stack, struct conn *conn, const struct icmp_news *news);
+enum stack_verdict unreachable_half_open(struct stack *stack, struct half_open *half, const struct icmp_news *news);
 
 /* ---- receive.c: buffers, windows
  * ----------------------------------------------------------------------------------- */

@@ -39,4 +39,6 @@ libcore_la_SOURCES += \
 	daemon/core/tcp/text.c \
 	daemon/core/tcp/time_wait.c \
 	daemon/core/tcp/timers.c \
-	daemon/core/tcp/transition.c
+	daemon/core/tcp/transition.c \
+	daemon/core/tcp/unreachable.c \
+	daemon/core/tcp/urgent.c

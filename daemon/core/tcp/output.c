@@ -25,6 +25,8 @@ static uint32_t frame_payload_max(const struct stack *stack, const struct conn *
 {
 	uint32_t most = stack->config.gso_bytes_max;
 
+	if (conn->tx && conn->tx->has_urgent) /* each segment needs a pointer of its own */
+		return conn->mss;
 	if (conn->burst_max > 0 && conn->burst_max < most)
 		most = conn->burst_max;
 	if (most < 2u * conn->mss)
@@ -75,9 +77,14 @@ static bool plan_retransmit(const struct stack *stack, struct conn *conn, struct
 	return true;
 }
 
-/* Nagle's algorithm in Minshall's form: a partial segment waits while an earlier partial one is unacknowledged. */
+/* Nagle's algorithm in Minshall's form: a partial segment waits while an earlier partial one is unacknowledged. And
+ * what the service holds back. */
 static bool nagle_holds(const struct conn *conn)
 {
+	if (conn->tx->has_urgent && seq_gt(conn->tx->snd_up, conn->snd_nxt))
+		return false;
+	if ((conn->flags & CONN_CORKED) && !(conn->flags & (CONN_FIN_QUEUED | CONN_FORCE)))
+		return true;
 	return !(conn->flags & (CONN_NODELAY | CONN_FIN_QUEUED | CONN_FORCE)) && conn->tx->has_small &&
 	       seq_gt(conn->tx->small_end, conn->snd_una);
 }
@@ -257,6 +264,8 @@ static void fill_segment(struct stack *stack, struct conn *conn, const struct pl
 			seg->flags |= TCP_PSH; /* MUST-61 */
 		if (plan->fin)
 			seg->flags |= TCP_FIN;
+		if (urgent_pointer(conn, plan->seq, &seg->urgent_pointer))
+			seg->flags |= TCP_URG;
 	}
 	if (seg->options.has_timestamps) {
 		seg->options.tsval = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &conn->node.flow);

@@ -241,6 +241,7 @@ void receive_consumed(struct stack *stack, struct conn *conn, uint32_t length)
 		strip_release(&rx->strip, &stack->blocks, rx->read, nothing_in_strip(rx));
 	else
 		strip_init(&rx->strip, rx->read);
+	urgent_settle(conn);
 	autotune(stack, conn, rx->read);
 	if (!(conn->flags & CONN_ON_SETTLE))
 		conn_release_idle_queues(stack, conn);

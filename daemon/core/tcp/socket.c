@@ -320,3 +320,51 @@ ssize_t stack_send(struct stack *stack, struct conn_handle handle, const void *b
 	} while (done < length);
 	return (ssize_t)done;
 }
+
+/* ---- how it is sent
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static int set_flag(struct stack *stack, struct conn_handle handle, enum conn_flag flag, bool on)
+{
+	struct conn *conn = conn_find(stack, handle);
+
+	if (!conn)
+		return -EBADF;
+	conn->flags = on ? conn->flags | flag : conn->flags & ~(uint32_t)flag;
+	if (conn->state != TCPS_CLOSED)
+		conn_want_output(stack, conn);
+	return 0;
+}
+
+int stack_cork(struct stack *stack, struct conn_handle handle, bool corked)
+{
+	return set_flag(stack, handle, CONN_CORKED, corked);
+}
+
+int stack_set_nodelay(struct stack *stack, struct conn_handle handle, bool nodelay)
+{
+	return set_flag(stack, handle, CONN_NODELAY, nodelay);
+}
+
+ssize_t stack_flush(struct stack *stack, struct conn_handle handle)
+{
+	struct conn *conn = conn_find(stack, handle);
+	uint32_t unsent;
+
+	if (!conn)
+		return -EBADF;
+	if (conn->state < TCPS_ESTABLISHED) /* SND.NXT may still be before the SYN */
+		unsent = queued_bytes(conn);
+	else
+		unsent = not_sent_bytes(conn);
+	if (conn->state == TCPS_CLOSED || unsent == 0)
+		return 0;
+	conn->snd_end = seq_sub(conn->snd_end, unsent);
+	if (conn->tx->has_urgent && seq_gt(conn->tx->snd_up, conn->snd_end))
+		conn->tx->snd_up = conn->snd_end;
+	output_restart_timer(stack, conn);
+	send_tell_space(stack, conn);
+	conn_want_output(stack, conn); /* a FIN may follow now; empty buffers are given back */
+	return unsent;
+}

@@ -98,6 +98,7 @@ int step8_fin(struct stack *stack, struct conn *conn, struct arrival *in)
 	}
 	conn->rcv_nxt = seq_add(conn->rcv_nxt, 1);
 	conn->flags |= CONN_FIN_RECEIVED;
+	urgent_settle(conn);
 	ack_now(stack, conn);
 	conn_tell(stack, conn, READY_EOF | READY_READABLE);
 	switch (conn->state) {

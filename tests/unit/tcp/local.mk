@@ -21,6 +21,7 @@ tcp_tests = \
 	tests/unit/tcp/test_sent \
 	tests/unit/tcp/test_state \
 	tests/unit/tcp/test_trouble \
+	tests/unit/tcp/test_urgent \
 	tests/unit/tcp/test_windows
 check_PROGRAMS += $(tcp_tests)
 TESTS += $(tcp_tests) tests/unit/tcp/over_ipv6.sh
@@ -75,3 +76,6 @@ tests_unit_tcp_test_patience_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODI
 tests_unit_tcp_test_profile_SOURCES = tests/unit/tcp/test_profile.c
 tests_unit_tcp_test_profile_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_profile_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_urgent_SOURCES = tests/unit/tcp/test_urgent.c
+tests_unit_tcp_test_urgent_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_urgent_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
