@@ -53,6 +53,8 @@ enum exit_code command_close(struct session *session, int argc, char **argv);
 enum exit_code command_services(struct session *session, int argc, char **argv);
 enum exit_code command_plugins(struct session *session, int argc, char **argv);
 enum exit_code command_neighbours(struct session *session, int argc, char **argv);
+enum exit_code command_addresses(struct session *session, int argc, char **argv);
+enum exit_code command_routers(struct session *session, int argc, char **argv);
 enum exit_code command_config(struct session *session, int argc, char **argv);
 enum exit_code command_reload(struct session *session, int argc, char **argv);
 enum exit_code command_stop(struct session *session, int argc, char **argv);

@@ -137,11 +137,31 @@ enum exit_code command_plugins(struct session *session, int argc, char **argv)
 
 enum exit_code command_neighbours(struct session *session, int argc, char **argv)
 {
-	static const char *const columns[] = { "address", "mac", "age", "shard" };
+	static const char *const columns[] = { "address", "mac", "state", "age", "shard" };
 
 	(void)argc;
 	(void)argv;
 	return ask_list(session, "Neighbours", NULL, "neighbours", columns, COUNT(columns));
+}
+
+enum exit_code command_addresses(struct session *session, int argc, char **argv)
+{
+	static const char *const columns[] = {
+		"address", "prefix", "state", "origin", "preferred", "valid", "shard"
+	};
+
+	(void)argc;
+	(void)argv;
+	return ask_list(session, "Addresses", NULL, "addresses", columns, COUNT(columns));
+}
+
+enum exit_code command_routers(struct session *session, int argc, char **argv)
+{
+	static const char *const columns[] = { "address", "origin", "preference", "failed", "valid", "shard" };
+
+	(void)argc;
+	(void)argv;
+	return ask_list(session, "Routers", NULL, "routers", columns, COUNT(columns));
 }
 
 enum exit_code command_config(struct session *session, int argc, char **argv)

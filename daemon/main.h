@@ -80,6 +80,8 @@ void services_free(struct running_services *services);
 /* Makes every shard run `services` instead of daemon->services, in all shards or none. Takes over what `services`
  * holds when it succeeds. */
 int services_apply(struct daemon *daemon, struct running_services *services, json_t *errors);
+/* Reads the secret in the state directory, which is made when there is none. 0; or -errno, and says so in the log. */
+int secret_load(const struct config *config, uint8_t *ret_secret, size_t size);
 /* The section tcp becomes the shards' own. */
 void services_tune(struct daemon *daemon, const struct config *config);
 /* The status page that services of kind `http` relay to: opened when `config` has the first of them. */

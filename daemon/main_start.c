@@ -231,6 +231,15 @@ static int prepare_stack(void *context, uint32_t shard, struct stack_config *con
 	return config->journal ? 0 : -ENOENT;
 }
 
+static bool speaks_ipv6(const struct stack_config *stack)
+{
+	bool ipv6 = stack->accept_ra;
+
+	for (uint32_t i = 0; i < stack->address_count; i++)
+		ipv6 |= !ip_addr_is_v4(&stack->address[i].ip);
+	return ipv6;
+}
+
 static int open_shards(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
@@ -239,6 +248,11 @@ static int open_shards(struct daemon *daemon)
 
 	config_stack(config, &stack);
 	randombytes_buf(stack.secret, sizeof(stack.secret));
+	if (speaks_ipv6(&stack)) {
+		error = secret_load(config, stack.stable_secret, sizeof(stack.stable_secret));
+		if (error != 0)
+			return fatal(EXIT_RUNTIME, "stack", strerror(-error));
+	}
 	stack.mtu_bytes = link_mtu(daemon->link);
 	stack.first_connection_id = audit_first_connection_id(daemon->audit);
 	stack.congestion_default = registry_congestion(daemon->registry, config->congestion.standard);

@@ -150,12 +150,6 @@ static void check_addresses(struct reader *reader)
 				         "addresses",
 				         text);
 	}
-	for (size_t i = 0; i < ours->count; i++) { /* until the core speaks it */
-		value_write_ip(&ours->item[i].ip, text);
-		if (!ip_addr_is_v4(&ours->item[i].ip))
-			COMPLAIN(reader, "stack.addresses", "%s is an IPv6 address: this version speaks IPv4 only",
-			         text);
-	}
 	if (config->stack.accept_ra && config->link.mtu < IPV6_MTU_LEAST)
 		COMPLAIN(reader, "stack.accept_ra", "needs a link.mtu of at least %u (RFC 8200)", IPV6_MTU_LEAST);
 }

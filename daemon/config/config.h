@@ -110,6 +110,7 @@ struct config {
 	struct {
 		struct config_prefix_list addresses; /* at least one */
 		struct ip_addr gateway, gateway6;    /* IP_ADDR_ANY: none */
+		uint8_t dad_transmits;
 		bool accept_ra;
 	} stack;
 	struct stack_tcp_config tcp;

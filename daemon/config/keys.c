@@ -101,6 +101,9 @@ static const struct config_key keys[] = {
 	  .help = "Next hop over IPv4 for what is in none of these networks" },
 	{ .path = "stack.gateway6", .type = CONFIG_IP, .initial = "none", .word = "none", AT(stack.gateway6),
 	  .help = "The same over IPv6; may be a link-local address" },
+	{ .path = "stack.dad_transmits", .type = CONFIG_BYTE, .min = 0, .max = 10, .initial = "1",
+	  AT(stack.dad_transmits), .help = "Times to ask, a second each, whether an IPv6 address is free before it is used "
+	                                   "(RFC 4862 section 5.4)" },
 	{ .path = "stack.accept_ra", .type = CONFIG_BOOL, .initial = "no", AT(stack.accept_ra),
 	  .help = "Take IPv6 addresses, networks, routers and the MTU from router advertisements (RFC 4861, RFC 4862)" },
 

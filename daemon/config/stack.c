@@ -10,6 +10,7 @@ void config_stack(const struct config *config, struct stack_config *ret_stack)
 			                                        config->stack.addresses.item[i].bits };
 	ret_stack->gateway = config->stack.gateway;
 	ret_stack->gateway6 = config->stack.gateway6;
+	ret_stack->dad_transmits = config->stack.dad_transmits;
 	ret_stack->accept_ra = config->stack.accept_ra;
 	ret_stack->mtu_bytes = config->link.mtu;
 	ret_stack->connections_max = config->limits.connections;

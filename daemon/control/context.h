@@ -33,7 +33,11 @@ void method_status(struct call *call);
 void method_show(struct call *call);
 void method_counters(struct call *call);
 void method_close(struct call *call);
+
+/* tables.c: to the shards, which list a table each */
 void method_neighbours(struct call *call);
+void method_addresses(struct call *call);
+void method_routers(struct call *call);
 
 /* answers.c: what main's thread knows by itself */
 void method_services(struct call *call);

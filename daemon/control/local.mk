@@ -15,6 +15,7 @@ libcontrol_la_SOURCES = \
 	daemon/control/method.h \
 	daemon/control/methods.c \
 	daemon/control/questions.c \
+	daemon/control/tables.c \
 	daemon/control/rights.c \
 	daemon/control/rights.h \
 	daemon/control/server.c \

@@ -61,7 +61,17 @@ static const struct parameter plugins_out[] = {
 	{ 0 },
 };
 static const struct parameter neighbours_out[] = {
-	{ "neighbours", PARAMETER_OBJECTS, false, "address, mac (null: not resolved), age in ms, shard" },
+	{ "neighbours", PARAMETER_OBJECTS, false, "address, mac (null: not resolved), state, age in ms, shard" },
+	{ 0 },
+};
+static const struct parameter addresses_out[] = {
+	{ "addresses", PARAMETER_OBJECTS, false,
+	  "address, prefix, state, origin, preferred and valid in ms (null: for ever), shard" },
+	{ 0 },
+};
+static const struct parameter routers_out[] = {
+	{ "routers", PARAMETER_OBJECTS, false,
+	  "address, origin, preference, failed, valid in ms (null: for ever), shard" },
 	{ 0 },
 };
 static const struct parameter config_in[] = {
@@ -90,7 +100,11 @@ static const struct method methods[] = {
 	{ "Services", CONTROL_OBSERVE, false, none, services_out, method_services, "What answers on which port." },
 	{ "Plugins", CONTROL_OBSERVE, false, none, plugins_out, method_plugins,
 	  "Congestion algorithms and logging instances." },
-	{ "Neighbours", CONTROL_OBSERVE, false, none, neighbours_out, method_neighbours, "The ARP table." },
+	{ "Neighbours", CONTROL_OBSERVE, false, none, neighbours_out, method_neighbours,
+	  "Who is on the link (ARP, neighbour discovery)." },
+	{ "Addresses", CONTROL_OBSERVE, false, none, addresses_out, method_addresses,
+	  "The stack's own addresses and what became of them." },
+	{ "Routers", CONTROL_OBSERVE, false, none, routers_out, method_routers, "Default routers." },
 	{ "Config", CONTROL_OBSERVE, false, config_in, config_out, method_config, "The configuration in force." },
 	{ "Reload", CONTROL_ADMIN, true, none, reload_out, method_reload,
 	  "Reads the configuration file again and takes over what can be taken over." },

@@ -30,6 +30,7 @@ daemon_tapstackd_SOURCES = \
 	daemon/main_reload.c \
 	daemon/main_services.c \
 	daemon/main_start.c \
+	daemon/main_secret.c \
 	daemon/main_stop.c
 daemon_tapstackd_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 # Plugins find nothing in the daemon: all they get comes through pointers.

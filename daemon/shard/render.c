@@ -291,6 +291,52 @@ json_t *render_neighbour(const struct stack_neighbour_info *info, struct instant
 		return NULL;
 	put(object, "address", json_string(render_address(&info->ip, text)), &failed);
 	put(object, "mac", info->resolved ? json_string(render_mac(&info->mac, mac)) : json_null(), &failed);
+	put(object, "state", json_string(stack_neighbour_state_name(info->state)), &failed);
 	put_since(object, "age", info->updated, now, &failed);
+	return finish(object, failed);
+}
+
+/* How long from now; null: for ever. */
+static void put_until(json_t *object, const char *key, struct instant until, struct instant now, bool *failed)
+{
+	if (until.ns == INT64_MAX)
+		put(object, key, json_null(), failed);
+	else
+		put_ms(object, key, until.ns > now.ns ? until.ns - now.ns : 0, failed);
+}
+
+json_t *render_own_address(const struct stack_address_info *info, struct instant now)
+{
+	const struct stack_address *address = &info->address;
+	json_t *object = json_object();
+	char text[RENDER_ADDRESS_MAX];
+	bool failed = false;
+
+	if (!object)
+		return NULL;
+	put(object, "address", json_string(render_address(&address->ip, text)), &failed);
+	put_integer(object, "prefix", address->prefix_bits - (ip_addr_is_v4(&address->ip) ? 96u : 0), &failed);
+	put(object, "state", json_string(stack_address_state_name(info->state)), &failed);
+	put(object, "origin", json_string(stack_address_origin_name(info->origin)), &failed);
+	put_until(object, "preferred", info->preferred_until, now, &failed);
+	put_until(object, "valid", info->valid_until, now, &failed);
+	return finish(object, failed);
+}
+
+json_t *render_router(const struct stack_router_info *info, struct instant now)
+{
+	static const char *const preferences[] = { "low", "medium", "high" };
+	unsigned preference = (unsigned)(info->preference + 1);
+	json_t *object = json_object();
+	char text[RENDER_ADDRESS_MAX];
+	bool failed = false;
+
+	if (!object)
+		return NULL;
+	put(object, "address", json_string(render_address(&info->ip, text)), &failed);
+	put(object, "origin", json_string(info->advertised ? "advertised" : "configured"), &failed);
+	put(object, "preference", json_string(preference < 3 ? preferences[preference] : "?"), &failed);
+	put(object, "failed", json_boolean(info->failed), &failed);
+	put_until(object, "valid", info->until, now, &failed);
 	return finish(object, failed);
 }

@@ -42,5 +42,9 @@ json_t *render_counters(const struct stack_counters *counters, bool all);
 /* {"states": {"ESTABLISHED": n, ...}, "connections": n, "connections_max": n, ...} */
 json_t *render_gauges(const struct stack_gauges *gauges);
 
-/* {"address", "mac" or null, "age" in ms} */
+/* {"address", "mac" or null, "state", "age" in ms} */
 json_t *render_neighbour(const struct stack_neighbour_info *info, struct instant now);
+/* {"address", "prefix", "state", "origin", "preferred", "valid": ms from now, null: for ever} */
+json_t *render_own_address(const struct stack_address_info *info, struct instant now);
+/* {"address", "origin", "preference", "failed", "valid": ms from now, null: for ever} */
+json_t *render_router(const struct stack_router_info *info, struct instant now);

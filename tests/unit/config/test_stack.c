@@ -39,6 +39,7 @@ static void test_defaults(void **state)
 	SAME(buffers_max_bytes);
 	SAME(fragments_max_bytes);
 	SAME(port_first);
+	SAME(dad_transmits);
 	for (size_t i = 0; i < count; i++) {
 		struct config as_core = *config;
 		char *text = NULL, *of_core = NULL;
@@ -62,6 +63,7 @@ static void test_values(void **state)
 		                    "stack.gateway=192.0.2.254",
 		                    "stack.gateway6=fe80::1",
 		                    "stack.accept_ra=yes",
+		                    "stack.dad_transmits=3",
 		                    "link.mtu=9000",
 		                    "limits.half_open=7",
 		                    "limits.fragments=0",
@@ -80,6 +82,7 @@ static void test_values(void **state)
 	assert_int_equal(ip_addr_to_v4(&ours.gateway), 0xc00002fe);
 	assert_int_equal(ours.gateway6.b[0], 0xfe);
 	assert_true(ours.accept_ra);
+	assert_int_equal(ours.dad_transmits, 3);
 	assert_int_equal(ours.mtu_bytes, 9000);
 	assert_int_equal(ours.half_open_max, 7);
 	assert_int_equal(ours.fragments_max_bytes, 0);

@@ -2,6 +2,7 @@
 
 #include "plugin/registry.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,8 +60,47 @@ size_t stack_neighbours(const struct stack *stack, struct stack_neighbour_info *
 		ret_infos[i] = (struct stack_neighbour_info){ .ip = ip_addr_v4(0xc0000201u + (uint32_t)i),
 			                                      .mac = { { 2, 0, 0, 0, 0, (uint8_t)i } },
 			                                      .resolved = i % 2 == 0,
+			                                      .state = (uint8_t)i,
 			                                      .updated = shard_now() };
 	return shards->neighbours < count ? shards->neighbours : count;
+}
+
+const char *stack_neighbour_state_name(unsigned state)
+{
+	return state ? "reachable" : "incomplete";
+}
+
+size_t stack_addresses(const struct stack *stack, struct stack_address_info *ret_infos, size_t count)
+{
+	(void)stack;
+	assert(count >= 2);
+	ret_infos[0] = (struct stack_address_info){ .address = { ip_addr_v4(0xc0000202u), 120 },
+		                                    .preferred_until = INSTANT_NEVER,
+		                                    .valid_until = INSTANT_NEVER };
+	ret_infos[1] = (struct stack_address_info){ .address = { { { 0xfe, 0x80 } }, 64 },
+		                                    .state = 1,
+		                                    .valid_until = INSTANT_NEVER };
+	return 2;
+}
+
+const char *stack_address_state_name(unsigned state)
+{
+	return state ? "preferred" : "tentative";
+}
+
+const char *stack_address_origin_name(unsigned origin)
+{
+	return origin ? "?" : "configured";
+}
+
+size_t stack_routers(const struct stack *stack, struct stack_router_info *ret_infos, size_t count)
+{
+	(void)stack;
+	assert(count >= 1);
+	ret_infos[0] = (struct stack_router_info){
+		.ip = { { 0xfe, 0x80 } }, .advertised = true, .preference = 1, .until = INSTANT_NEVER
+	};
+	return 1;
 }
 
 const char *stack_verdict_name(unsigned verdict)

@@ -208,8 +208,17 @@ static void answers(void **state)
 
 	talk_expect(&talk, fd, CALL("Neighbours"),
 	            "{'parameters':{'neighbours':["
-	            "{'address':'192.0.2.1','mac':'02:00:00:00:00:00','age':0.0,'shard':0},"
-	            "{'address':'192.0.2.2','mac':null,'age':0.0,'shard':0}]}}");
+	            "{'address':'192.0.2.1','mac':'02:00:00:00:00:00','state':'incomplete','age':0.0,'shard':0},"
+	            "{'address':'192.0.2.2','mac':null,'state':'reachable','age':0.0,'shard':0}]}}");
+	talk_expect(&talk, fd, CALL("Addresses"),
+	            "{'parameters':{'addresses':["
+	            "{'address':'192.0.2.2','prefix':24,'state':'tentative','origin':'configured','preferred':null,"
+	            "'valid':null,'shard':0},"
+	            "{'address':'fe80::','prefix':64,'state':'preferred','origin':'configured','preferred':0.0,"
+	            "'valid':null,'shard':0}]}}");
+	talk_expect(&talk, fd, CALL("Routers"),
+	            "{'parameters':{'routers':[{'address':'fe80::','origin':'advertised','preference':'high',"
+	            "'failed':false,'valid':null,'shard':0}]}}");
 	talk_say(&talk, fd, CALL("Services"));
 	heard = talk_hear_json(&talk, fd);
 	member = json_object_get(json_object_get(heard, "parameters"), "services");
@@ -353,6 +362,8 @@ static void closed_meanwhile(void **state)
 		                             CALL_WITH("Show", "{\"id\":1}"),
 		                             CALL_WITH("Close", "{\"id\":1}"),
 		                             CALL("Neighbours"),
+		                             CALL("Addresses"),
+		                             CALL("Routers"),
 		                             MORE("Connections", "{}") };
 
 	(void)state;

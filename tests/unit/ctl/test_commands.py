@@ -242,6 +242,7 @@ class Commands(unittest.TestCase):
 
     def test_calls(self):
         self.serve(reply(counters={}, connection={}, connections=[{"id": 1}], services=[], plugins=[], neighbours=[],
+                         addresses=[], routers=[],
                          config=[]))
         for args, method, parameters in [
             (["status"], "Status", None),
@@ -253,6 +254,8 @@ class Commands(unittest.TestCase):
             (["services"], "Services", None),
             (["plugins"], "Plugins", None),
             (["neighbours"], "Neighbours", None),
+            (["addresses"], "Addresses", None),
+            (["routers"], "Routers", None),
             (["config"], "Config", None),
             (["config", "tcp"], "Config", {"key": "tcp"}),
             (["reload"], "Reload", None),
@@ -356,7 +359,7 @@ class Commands(unittest.TestCase):
         with open(MANUAL, encoding="ascii") as file:
             manual = file.read().replace("\\-", "-")
         for command in ("status", "connections", "show", "history", "counters", "close", "services", "plugins",
-                        "neighbours", "config", "reload", "stop", "help", "version"):
+                        "neighbours", "addresses", "routers", "config", "reload", "stop", "help", "version"):
             self.assertIn(f"\n  {command} ", overview)
             self.assertIn(f"\n\\fB{command}\\fR", manual)
             self.assertIn(f"tapstackctl {command}", self.expect(OK, "help", command))

@@ -162,6 +162,21 @@ void stack_announce(struct stack *stack)
 	atomic_fetch_add(&stack->announcements, 1);
 }
 
+const char *stack_neighbour_state_name(unsigned state)
+{
+	return state ? "reachable" : "incomplete";
+}
+
+const char *stack_address_state_name(unsigned state)
+{
+	return state ? "preferred" : "tentative";
+}
+
+const char *stack_address_origin_name(unsigned origin)
+{
+	return origin ? "autonomous" : "configured";
+}
+
 const char *stack_verdict_name(unsigned verdict)
 {
 #define VERDICT_NAME(name, meaning) [VERDICT_##name] = #name,
