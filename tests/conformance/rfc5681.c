@@ -141,6 +141,9 @@ void rfc5681_second_time_out(void **state)
 	struct peer *p = sending(1000, 20000);
 
 	(void)state;
+	peer_waits(p, DURATION_MS(300));
+	assert_int_equal(peer_info(p).ssthresh, 5000);
+	says(p, TCP_ACK, 1, 0, 4001); /* 4001 goes out again, and is lost again */
 	peer_waits(p, DURATION_S(10));
 	peer_ignores_rest(p);
 	assert_true(peer_info(p).backoff > 3);

@@ -291,12 +291,21 @@ static struct peer *with_closed_window(void)
 	return p;
 }
 
+/* Also when it brings text that cannot be taken; and the ACK of such a segment counts. */
 void must_66_reset_is_processed_with_a_closed_window(void **state)
 {
 	struct peer *p = with_closed_window();
 
 	(void)state;
 	assert_int_equal(says(p, TCP_RST, 4097, 0, 0), VERDICT_RESET);
+	peer_stop(p);
+	p = with_closed_window();
+	service_sends(p, 10);
+	hears(p, TCP_ACK, 1, 10, 4097);
+	says(p, TCP_ACK, 4097, 100, 11);
+	hears(p, TCP_ACK, 11, 0, 4097);
+	assert_int_equal(peer_info(p).unacked, 0);
+	assert_int_equal(says(p, TCP_RST, 4097, 10, 0), VERDICT_RESET);
 	assert_true(p->ready_flags & READY_ERROR);
 	assert_int_equal(p->ready.cause, CAUSE_RECEIVED_RST);
 	peer_stop(p);
