@@ -115,8 +115,8 @@ struct config {
 	} stack;
 	struct stack_tcp_config tcp;
 	struct {
-		uint32_t connections, half_open, time_wait, neighbours, listeners; /* per shard */
-		uint64_t buffers, fragments;                                       /* bytes, per shard */
+		uint32_t connections, half_open, time_wait, neighbours, paths, listeners; /* per shard */
+		uint64_t buffers, fragments;                                              /* bytes, per shard */
 	} limits;
 	struct {
 		uint32_t count;

@@ -281,6 +281,8 @@ static const struct config_key keys[] = {
 	  AT(limits.time_wait), .help = "Connections in TIME-WAIT per shard" },
 	{ .path = "limits.neighbours", .type = CONFIG_UINT, .min = 1, .max = 65536, .initial = "1024",
 	  AT(limits.neighbours), .help = "Entries of the ARP table per shard" },
+	{ .path = "limits.paths", .type = CONFIG_UINT, .min = 1, .max = 1048576, .initial = "4096",
+	  AT(limits.paths), .help = "Destinations per shard whose MTU and Fast Open cookie are remembered" },
 	{ .path = "limits.listeners", .type = CONFIG_UINT, .min = 1, .max = 65535, .initial = "256",
 	  AT(limits.listeners), .help = "Services" },
 	{ .path = "limits.buffers", .type = CONFIG_SIZE, .unit = "bytes", .min = MIB, .max = 1024 * GIB,

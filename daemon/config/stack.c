@@ -18,6 +18,7 @@ void config_stack(const struct config *config, struct stack_config *ret_stack)
 	ret_stack->time_wait_max = config->limits.time_wait;
 	ret_stack->listeners_max = config->limits.listeners;
 	ret_stack->neighbours_max = config->limits.neighbours;
+	ret_stack->paths_max = config->limits.paths;
 	ret_stack->buffers_max_bytes = config->limits.buffers;
 	ret_stack->fragments_max_bytes = (uint32_t)config->limits.fragments;
 	ret_stack->tcp = config->tcp;

@@ -17,6 +17,7 @@ void stack_config_init(struct stack_config *config)
 		.time_wait_max = 131072,
 		.listeners_max = 256,
 		.neighbours_max = 1024,
+		.paths_max = 4096,
 		.buffers_max_bytes = 256u << 20,
 		.fragments_max_bytes = 4u << 20,
 		.first_connection_id = 1,
@@ -133,8 +134,9 @@ static bool config_makes_sense(const struct stack_config *config)
 	return (config->address_count > 0 || config->accept_ra) && config->address_count <= STACK_ADDRESSES_MAX &&
 	       config->mtu_bytes >= 576 && config->mtu_bytes <= 65535 && config->connections_max > 0 &&
 	       config->half_open_max > 0 && config->time_wait_max > 0 && config->listeners_max > 0 &&
-	       config->neighbours_max > 0 && config->buffers_max_bytes >= 16ull * BLOCK_BYTES &&
-	       config->connection_id_step > 0 && config->port_first > 0 && config->port_first <= config->port_last &&
+	       config->neighbours_max > 0 && config->paths_max > 0 &&
+	       config->buffers_max_bytes >= 16ull * BLOCK_BYTES && config->connection_id_step > 0 &&
+	       config->port_first > 0 && config->port_first <= config->port_last &&
 	       stack_tcp_config_valid(&config->tcp) && (config->gso_bytes_max == 0 || config->checksum_offload);
 }
 
@@ -167,6 +169,8 @@ static int make_pools(struct stack *stack)
 	}
 	if (block_pool_init(&stack->blocks, &stack->memory, config->buffers_max_bytes) < 0 ||
 	    !pool_reserve(&stack->time_waits, 1) || demux_init(stack) < 0)
+		return -ENOMEM;
+	if (path_cache_init(&stack->paths, &stack->memory, config->paths_max, derive_key(config->secret, 20)) < 0)
 		return -ENOMEM;
 	stack->tcp = profile_get(stack, &config->tcp);
 	if (!stack->tcp)
@@ -265,6 +269,7 @@ void stack_free(struct stack *stack)
 		if (pools[i]->chunks)
 			pool_done(pools[i]);
 	}
+	path_cache_done(&stack->paths);
 	if (stack->blocks.chunks)
 		block_pool_done(&stack->blocks);
 	if (stack->buckets)

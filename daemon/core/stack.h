@@ -158,6 +158,7 @@ struct stack_config {
 	bool checksum_offload;     /* frames out may carry a partial checksum (see frame_out) */
 
 	uint32_t connections_max, half_open_max, time_wait_max, listeners_max, neighbours_max;
+	uint32_t paths_max;           /* destinations whose MTU and Fast Open cookies are remembered */
 	uint64_t buffers_max_bytes;   /* payload in send and receive buffers of all connections */
 	uint32_t fragments_max_bytes; /* of IP fragments waiting to be whole */
 
@@ -503,6 +504,24 @@ struct stack_router_info {
 #define STACK_ROUTERS_INFO_MAX 6
 size_t stack_routers(const struct stack *stack, struct stack_router_info *ret_infos, size_t count);
 
+/* What is remembered of the way to a destination. Only destinations about which there is something to remember. */
+struct stack_path_info {
+	struct ip_addr destination;
+	uint32_t pmtu;   /* largest IP packet that ICMP or black-hole detection allow; 0: no limit known */
+	bool black_hole; /* the limit was found out; else a router told it */
+	bool fragments;  /* DF stays clear: a router wants less than 552 bytes */
+	uint32_t probe_low, probe_high; /* RFC 4821: what gets through, and what may; 0: not searched */
+	uint32_t too_big, black_holes;  /* reports of routers; times a black hole was found */
+	uint32_t probes, probes_lost;
+	struct duration age;              /* of the limit */
+	uint8_t fastopen_bytes;           /* of the cookie; 0: none */
+	uint8_t fastopen_failures;        /* in a row */
+	uint16_t fastopen_mss;            /* of the peer's last SYN-ACK */
+	struct duration fastopen_blocked; /* Fast Open is not tried for so long; 0: it is */
+};
+/* The latest used first; returns how many. */
+size_t stack_paths(const struct stack *stack, struct stack_path_info *ret_infos, size_t count);
+
 /* Counters that only grow. */
 #define STACK_COUNTERS(X)                                                                                            \
 	X(frames_in, "frames received")                                                                              \
@@ -537,6 +556,10 @@ size_t stack_routers(const struct stack *stack, struct stack_router_info *ret_in
 	X(reassembled, "IP packets made whole from fragments")                                                       \
 	X(congestion_offences, "decisions of congestion plugins that had to be corrected")                           \
 	X(alloc_failures, "times memory was refused")                                                                \
+	X(path_mtu_reports, "ICMP messages about packets too big for the path")                                      \
+	X(path_mtu_black_holes, "paths found to swallow large packets")                                              \
+	X(path_mtu_probes, "segments sent to probe the path's MTU")                                                  \
+	X(path_mtu_probes_lost, "of these, lost")                                                                    \
 	X(time_wait_evicted, "TIME_WAIT records cut short by their limit")                                           \
 	X(half_open_evicted, "half-open records replaced under load")
 

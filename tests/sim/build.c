@@ -122,6 +122,7 @@ static void configure(struct world *world, uint32_t index, struct stack_config *
 	config->time_wait_max = PICK(sim, 1, 4, 1000);
 	config->listeners_max = 4;
 	config->neighbours_max = PICK(sim, 1, 2, 100);
+	config->paths_max = PICK(sim, 1, 2, 100);
 	config->buffers_max_bytes = PICK(sim, 16 * 16384, 64 * 16384, 1024 * 16384);
 	world_draw_tcp(sim, &config->tcp);
 }
@@ -205,6 +206,7 @@ static struct impair_element *draw_mtu(struct sim *sim, struct impair_element *n
 		.later_mtu = PICK(sim, 576, 1000, 1280, 9000),
 		.later = INSTANT_NEVER,
 		.silent = sim_chance(sim, 200000),
+		.no_size = sim_chance(sim, 200000),
 	};
 
 	if (sim_chance(sim, 300000))

@@ -29,3 +29,9 @@ TESTS += tests/sim/test_goodput
 tests_sim_test_goodput_SOURCES = tests/sim/test_goodput.c plugins/congestion/cubic.c
 tests_sim_test_goodput_LDADD = libsim.la libimpair.la libcore.la $(SODIUM_LIBS) -lm
 EXTRA_DIST += tests/sim/goodput.txt
+
+# Paths with an MTU that is not what the first hop suggests.
+check_PROGRAMS += tests/sim/test_paths
+TESTS += tests/sim/test_paths
+tests_sim_test_paths_SOURCES = tests/sim/test_paths.c
+tests_sim_test_paths_LDADD = libsim.la libimpair.la libcore.la $(SODIUM_LIBS)

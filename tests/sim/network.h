@@ -30,6 +30,7 @@ struct impair_element *network_split(struct sim *sim, struct impair_element *nex
 struct network_mtu_options {
 	uint32_t mtu, later_mtu; /* the path changes */
 	struct instant later;    /* at this time; NEVER: it doesn't */
+	bool no_size;            /* a router of before RFC 1191: it does not say what would fit */
 	bool silent;             /* as long as the network is not healed: then the hop is gone */
 };
 struct impair_element *network_mtu(struct sim *sim, struct impair_element *next, struct impair_element *back,

@@ -123,7 +123,8 @@ static void mtu_take(struct impair_element *element, struct instant now, struct 
 		return;
 	}
 	if (!options->silent)
-		impair_give(hop->back, now, too_big(element->impair, packet, mtu, &router, &router6, &mac));
+		impair_give(hop->back, now,
+		            too_big(element->impair, packet, options->no_size ? 0 : mtu, &router, &router6, &mac));
 	impair_drop(element, now, packet, "too big");
 }
 

@@ -6,7 +6,6 @@
 
 #define ERRORS_PER_S 100
 #define QUOTED_BYTES_MAX 548 /* RFC 1812 4.3.2.3: an error packet of at most 576 bytes */
-#define PATH_MTU_LEAST 552   /* below this a report is more likely an attack than a path */
 
 bool icmp_error_allowed(struct stack *stack)
 {
@@ -71,24 +70,6 @@ static enum stack_verdict echo(struct stack *stack, const struct ip_packet *ip, 
 	return VERDICT_ACCEPTED;
 }
 
-/* RFC 1191, RFC 8201: segments get smaller, and what is in flight goes out again in the new size. */
-static void path_mtu(struct stack *stack, struct conn *conn, uint32_t mtu)
-{
-	bool v4 = ip_addr_is_v4(&conn->node.flow.remote);
-	uint32_t least = v4 ? PATH_MTU_LEAST : IPV6_MTU_LEAST;
-	uint32_t mss = (mtu < least ? least : mtu) - (v4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES) - TCP_HEADER_BYTES -
-	               (conn->agreed.timestamps ? 12 : 0);
-	struct sent_news news = { 0 };
-
-	if (conn->state < TCPS_ESTABLISHED || mss >= conn->mss)
-		return;
-	conn->mss = (uint16_t)mss;
-	congestion_event(stack, conn, TAPSTACK_CC_MTU_CHANGED);
-	if (conn->tx)
-		sent_mark_all_lost(&conn->tx->sent, INSTANT_NEVER, &news);
-	conn_want_output(stack, conn);
-}
-
 enum stack_verdict icmp_news_arrives(struct stack *stack, const struct icmp_news *news)
 {
 	struct flow_node *node;
@@ -105,12 +86,13 @@ enum stack_verdict icmp_news_arrives(struct stack *stack, const struct icmp_news
 		return VERDICT_DROP_ICMP_UNRELATED;
 	if (news->kind != ICMP_NEWS_TOO_BIG)
 		return unreachable_conn(stack, conn, news);
-	path_mtu(stack, conn, news->mtu_bytes);
+	path_too_big(stack, conn, news->seq, news->mtu_bytes, news->quoted_bytes);
 	return VERDICT_ACCEPTED;
 }
 
-/* The flow and sequence number that an error quotes; false: not TCP, or cut too short. */
-static bool read_quoted(const struct icmp_message *message, struct flow *ret_flow, seq_t *ret_seq)
+/* The flow, sequence number and length of the packet that an error quotes; false: not TCP, or cut too short. */
+static bool read_quoted(const struct icmp_message *message, struct flow *ret_flow, seq_t *ret_seq,
+                        uint32_t *ret_bytes)
 {
 	struct reader reader = { message->payload, message->payload_bytes };
 	const uint8_t *ip = reader_take(&reader, IPV4_HEADER_BYTES);
@@ -130,6 +112,7 @@ static bool read_quoted(const struct icmp_message *message, struct flow *ret_flo
 		.remote_port = load16(tcp + 2),
 	};
 	*ret_seq = SEQ(load32(tcp + 4));
+	*ret_bytes = load16(ip + 2);
 	return true;
 }
 
@@ -155,7 +138,7 @@ static enum stack_verdict error_arrives(struct stack *stack, const struct icmp_m
 		                  .code = message->code,
 		                  .mtu_bytes = message->next_hop_mtu };
 
-	if (!read_quoted(message, &news.flow, &news.seq))
+	if (!read_quoted(message, &news.flow, &news.seq, &news.quoted_bytes))
 		return VERDICT_DROP_ICMP_UNRELATED;
 	return icmp_news_arrives(stack, &news);
 }

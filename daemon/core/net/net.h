@@ -136,7 +136,8 @@ struct icmp_news {
 	uint8_t type, code; /* of ICMP, or of ICMPv6 */
 	struct flow flow;
 	seq_t seq;
-	uint32_t mtu_bytes; /* ICMP_NEWS_TOO_BIG */
+	uint32_t mtu_bytes;    /* ICMP_NEWS_TOO_BIG; 0: an old router, which did not say */
+	uint32_t quoted_bytes; /* length of the packet it is about; IPv6: 0, it is not needed */
 };
 
 /* Treats it as RFC 5927 wants: nothing that is not in flight is believed, and no connection dies of it that has been

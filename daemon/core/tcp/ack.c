@@ -82,7 +82,11 @@ static void detect_loss(struct stack *stack, struct conn *conn, bool duplicate, 
 		if (conn->dupacks >= DUPLICATE_ACKS && sent->lost_bytes == 0)
 			sent_mark_first_lost(sent, &stack->sents, conn->mss, news);
 	}
-	/* Only for a loss: what a reopened window or a smaller MTU makes go out again is none. */
+}
+
+/* Only for a loss: what a reopened window or a smaller MTU makes go out again is none. */
+static void react_to_loss(struct stack *stack, struct conn *conn, const struct sent_news *news)
+{
 	if (conn->ca_state == CA_OPEN && news->lost_bytes > 0)
 		enter_recovery(stack, conn);
 }
@@ -189,6 +193,8 @@ static void process_ack(struct stack *stack, struct conn *conn, const struct tcp
 		news.lost_bytes += conn->tx->sent.lost_bytes; /* lost after the point that ended it: a new episode */
 	}
 	detect_loss(stack, conn, duplicate, &news);
+	path_acked(stack, conn, &news);
+	react_to_loss(stack, conn, &news);
 	if (news.delivered_bytes > 0 || news.lost_bytes > 0)
 		congestion_on_ack(stack, conn, &news, rtt, inflight_before);
 	if (advances) {

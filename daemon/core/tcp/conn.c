@@ -3,8 +3,6 @@
  */
 #include "core/tcp/engine.h"
 
-#define MSS_FLOOR 48 /* a peer can't make us send crumbs (CVE-2019-11479) */
-
 uint16_t conn_mss_offer(const struct stack *stack, const struct stack_tcp_config *tcp, const struct flow *flow)
 {
 	uint32_t mss =
@@ -43,13 +41,8 @@ struct conn *conn_new(struct stack *stack, const struct flow *flow, const struct
 
 void conn_agree(struct stack *stack, struct conn *conn, const struct tcp_agreed *agreed)
 {
-	uint32_t mss = agreed->peer_mss < MSS_FLOOR ? MSS_FLOOR : agreed->peer_mss;
-	uint32_t ours = conn_mss_offer(stack, conn->tcp, &conn->node.flow);
-
 	conn->agreed = *agreed;
-	if (mss > ours)
-		mss = ours;
-	conn->mss = (uint16_t)(mss - (agreed->timestamps ? 12 : 0));
+	path_begin(stack, conn);
 	conn->rcv_mss = conn->mss < 536 ? conn->mss : 536; /* until the peer's segments tell */
 	congestion_init(stack, conn);
 }

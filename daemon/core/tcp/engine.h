@@ -12,7 +12,9 @@
 #include "core/base/strip.h"
 #include "core/base/wheel.h"
 #include "core/net/net.h"
+#include "core/net/path.h"
 #include "core/stack.h"
+#include "core/tcp/path_mtu.h"
 #include "core/tcp/rtt.h"
 #include "core/tcp/sent.h"
 #include "core/wire/ethernet.h"
@@ -127,6 +129,7 @@ struct send_queue {
 	uint32_t dupack_bytes; /* without SACK: what duplicate ACKs tell has left the network (RFC 5681, 6582) */
 	seq_t round_end;       /* the round trip ends when this is acknowledged */
 	uint32_t bytes_in_round;
+	struct path_sending path;
 };
 
 /* What few connections have, and what outlives the queues: made when first needed (conn_extra), gone with the
@@ -137,6 +140,7 @@ struct conn_extra {
 	struct stack_soft_error soft_error;
 	seq_t rcv_up; /* RCV.UP: the octet after the urgent data; valid with has_urgent */
 	bool has_urgent;
+	struct path_trouble path;
 };
 
 enum conn_flag {
@@ -168,6 +172,7 @@ enum conn_flag {
 	CONN_FAST_RETRANSMIT = 1u << 25, /* the first segment goes out whatever the window (RFC 5681 3.2 step 3) */
 	CONN_TELL_TIMEOUT = 1u << 26,    /* the next ACK without text has the user timeout option */
 	CONN_CORKED = 1u << 27,          /* the service will say when a partial segment may go */
+	CONN_MAY_FRAGMENT = 1u << 30,    /* DF stays clear: the path wants less than we are ready to send */
 };
 
 enum congestion_state { CA_OPEN, CA_RECOVERY, CA_LOSS };
@@ -203,6 +208,7 @@ struct conn {
 	struct challenge_limit challenges;
 	uint8_t keepalive_probes; /* sent, and nothing has been heard since */
 	uint8_t rcv_tos;          /* of the IP header of the latest acceptable segment */
+	uint16_t mss_proven;      /* largest `mss` of which a full segment was acknowledged */
 	uint32_t listener_slot;
 
 	/* Send sequence space (RFC 9293 section 3.3.1) */
@@ -245,6 +251,12 @@ static inline seq_t conn_payload_start(const struct conn *conn)
 	bool syn = conn->bytes_acked == 0 && seq_eq(conn->snd_una, conn->iss);
 
 	return syn ? seq_add(conn->iss, 1) : conn->snd_una;
+}
+
+/* Of options in an ordinary segment. */
+static inline uint16_t conn_options_bytes(const struct conn *conn)
+{
+	return conn->agreed.timestamps ? 12 : 0;
 }
 
 /* ---- the stack ----------------------------------------------------------------------------------------------- */
@@ -332,6 +344,8 @@ struct stack {
 	uint32_t emitted_count;
 	uint32_t blocked_on_neighbour; /* connections; an upper bound */
 	uint32_t orphans;              /* connections with CONN_ORPHAN */
+
+	struct path_cache paths;
 
 	struct pool neighbours;
 	uint32_t neighbour_bucket[NEIGHBOUR_BUCKETS];

@@ -35,9 +35,8 @@ static void fill_conn(const struct stack *stack, const struct conn *conn, struct
 		.backoff = conn->backoff,
 		.retrans_total = conn->retransmits,
 		.mss = conn->mss,
-		.advmss = ip_mtu(stack, &conn->node.flow.remote) + ETHERNET_HEADER_BYTES -
-		          ip_headers_bytes(&conn->node.flow) - TCP_HEADER_BYTES,
-		.pmtu = ip_mtu(stack, &conn->node.flow.remote),
+		.advmss = conn_mss_offer(stack, conn->tcp, &conn->node.flow),
+		.pmtu = path_mtu(stack, conn),
 		.cwnd = conn->cwnd,
 		.ssthresh = conn->ssthresh == UINT32_MAX ? UINT64_MAX : conn->ssthresh,
 		.pacing_rate = conn->pacing_bytes_per_s,

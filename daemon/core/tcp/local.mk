@@ -14,6 +14,10 @@ libcore_la_SOURCES += \
 	daemon/core/net/neighbour.c \
 	daemon/core/net/net.h \
 	daemon/core/net/route6.c \
+	daemon/core/net/path.c \
+	daemon/core/net/path.h \
+	daemon/core/net/pmtu_search.c \
+	daemon/core/net/pmtu_search.h \
 	daemon/core/tcp/ack.c \
 	daemon/core/tcp/arrive.c \
 	daemon/core/tcp/congestion.c \
@@ -23,6 +27,8 @@ libcore_la_SOURCES += \
 	daemon/core/tcp/half_open.c \
 	daemon/core/tcp/info.c \
 	daemon/core/tcp/output.c \
+	daemon/core/tcp/path_mtu.c \
+	daemon/core/tcp/path_mtu.h \
 	daemon/core/tcp/profile.c \
 	daemon/core/tcp/receive.c \
 	daemon/core/tcp/reno.c \

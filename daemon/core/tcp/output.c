@@ -12,6 +12,7 @@ struct plan {
 	uint32_t length; /* of payload */
 	bool fin;        /* a FIN follows the payload */
 	bool window_probe;
+	bool mtu_probe; /* one segment, larger than the others (path_mtu.h) */
 	struct sent *entry;
 };
 
@@ -130,7 +131,7 @@ static bool plan_data(struct stack *stack, struct conn *conn, struct plan *plan)
 {
 	uint32_t queued = seq_gt(conn->snd_end, conn->snd_nxt) ? (uint32_t)seq_diff(conn->snd_end, conn->snd_nxt) : 0;
 	bool fin_waits = (conn->flags & CONN_FIN_QUEUED) && !(conn->flags & CONN_FIN_SENT), fin;
-	uint32_t length = 0;
+	uint32_t length = 0, probe = 0;
 
 	if (!may_send_data(conn) || (queued == 0 && !fin_waits))
 		return false;
@@ -140,14 +141,18 @@ static bool plan_data(struct stack *stack, struct conn *conn, struct plan *plan)
 		if (outstanding(conn) == 0 && instant_sub(stack->now, conn->last_snd).ns > conn->rtt.rto.ns &&
 		    conn->bytes_acked > 0)
 			congestion_event(stack, conn, TAPSTACK_CC_IDLE_RESTART);
-		length = sendable(stack, conn, queued);
+		if (!path_probe(stack, conn, queued, &probe))
+			return false;
+		length = probe > 0 ? probe : sendable(stack, conn, queued);
 		if (length == 0)
 			return false;
 	}
 	fin = fin_waits && length == queued && (length > 0 || window_beyond(conn, conn->snd_nxt) > 0);
 	if (length == 0 && !fin)
 		return false;
-	*plan = (struct plan){ .kind = PLAN_DATA, .seq = conn->snd_nxt, .length = length, .fin = fin };
+	*plan = (struct plan){
+		.kind = PLAN_DATA, .seq = conn->snd_nxt, .length = length, .fin = fin, .mtu_probe = probe > 0
+	};
 	return true;
 }
 
@@ -290,7 +295,8 @@ static void build_frame(struct stack *stack, struct conn *conn, const struct pla
 	ip_write_headers(stack, frame->header, mac, flow,
 	                 &(struct ip_service){ .tos = (uint8_t)(conn->tcp->dscp << 2),
 	                                       .ttl = conn->tcp->ttl,
-	                                       .dont_fragment = conn->tcp->path_mtu != STACK_PATH_MTU_OFF },
+	                                       .dont_fragment = conn->tcp->path_mtu != STACK_PATH_MTU_OFF &&
+	                                                        !(conn->flags & CONN_MAY_FRAGMENT) },
 	                 tcp_bytes + plan->length);
 	if (plan->length > 0) {
 		uint32_t got = strip_view(&conn->tx->strip, plan->seq, plan->length, frame->iov + 1,
@@ -302,7 +308,7 @@ static void build_frame(struct stack *stack, struct conn *conn, const struct pla
 	frame->iov[0] = (struct iovec){ frame->header, frame->header_bytes };
 	frame->iov_count = (uint32_t)count + 1;
 	frame->length = frame->header_bytes + plan->length;
-	frame->gso_bytes = plan->length > conn->mss ? conn->mss : 0;
+	frame->gso_bytes = plan->length > conn->mss && !plan->mtu_probe ? conn->mss : 0;
 	frame->is_ipv6 = !ip_addr_is_v4(&flow->remote);
 	frame->checksum_start = (uint16_t)ip_bytes;
 	sum = checksum_pseudo(&flow->local, &flow->remote, IP_PROTOCOL_TCP, tcp_bytes + plan->length);
@@ -334,6 +340,7 @@ static bool note_in_flight(struct stack *stack, struct conn *conn, const struct 
 
 	switch (plan->kind) {
 	case PLAN_RETRANSMIT:
+		path_resent(stack, conn, plan->seq);
 		return sent_resend(&conn->tx->sent, &stack->sents, plan->entry, plan->length + (plan->fin ? 1 : 0),
 		                   stack->now);
 	case PLAN_SYN:
@@ -360,7 +367,11 @@ static bool note_in_flight(struct stack *stack, struct conn *conn, const struct 
 		if (!seq_gt(conn->snd_nxt, conn->snd_una))
 			conn->progress_at = stack->now;
 		conn->snd_nxt = end;
-		if (plan->length % conn->mss != 0 && !plan->window_probe) {
+		if (plan->mtu_probe)
+			path_probe_sent(stack, conn, plan->seq, plan->length);
+		else if (plan->length >= conn->mss)
+			path_full_sent(conn, end);
+		if (plan->length % conn->mss != 0 && !plan->window_probe && !plan->mtu_probe) {
 			tx->small_end = end;
 			tx->has_small = true;
 		}

@@ -385,6 +385,16 @@ bool sent_mark_all_lost(struct sent_queue *queue, struct instant deadline, struc
 	return reneged;
 }
 
+void sent_mark_longer_lost(struct sent_queue *queue, uint32_t length, struct sent_news *news)
+{
+	struct sent *entry;
+
+	for (entry = queue->first; entry; entry = entry->next) {
+		if (length_of(entry) > length && list_for(queue, entry->flags) == &queue->flight)
+			mark_lost(queue, entry, news);
+	}
+}
+
 void sent_unmark_lost(struct sent_queue *queue)
 {
 	struct sent *entry;

@@ -110,6 +110,10 @@ void sent_mark_first_lost(struct sent_queue *queue, struct pool *pool, uint32_t 
  * 2018 section 8): all SACK marks are dropped and all is lost. Returns whether it has. */
 bool sent_mark_all_lost(struct sent_queue *queue, struct instant deadline, struct sent_news *news);
 
+/* Segments have become smaller, and what was sent in larger ones did not get through: entries longer than `length`
+ * are lost, unless SACKed. */
+void sent_mark_longer_lost(struct sent_queue *queue, uint32_t length, struct sent_news *news);
+
 /* It was no loss: nothing is lost any more, all that is not SACKed is in flight. */
 void sent_unmark_lost(struct sent_queue *queue);
 

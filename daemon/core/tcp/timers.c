@@ -86,6 +86,7 @@ static void retransmission_timeout(struct stack *stack, struct conn *conn)
 	COUNT(stack, retransmission_timeouts);
 	back_off(stack, conn);
 	patience_retransmitted(stack, conn);
+	path_timeout(stack, conn);
 	if (conn->ca_state != CA_LOSS || seq_geq(conn->snd_una, conn->recover))
 		congestion_event(stack, conn, TAPSTACK_CC_RTO);
 	else

@@ -36,6 +36,7 @@ static void test_defaults(void **state)
 	SAME(time_wait_max);
 	SAME(listeners_max);
 	SAME(neighbours_max);
+	SAME(paths_max);
 	SAME(buffers_max_bytes);
 	SAME(fragments_max_bytes);
 	SAME(port_first);

@@ -13,6 +13,7 @@ tcp_tests = \
 	tests/unit/tcp/test_handshake \
 	tests/unit/tcp/test_limits \
 	tests/unit/tcp/test_profile \
+	tests/unit/tcp/test_path_mtu \
 	tests/unit/tcp/test_receive \
 	tests/unit/tcp/test_recovery \
 	tests/unit/tcp/test_rtt \
@@ -79,3 +80,6 @@ tests_unit_tcp_test_profile_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIU
 tests_unit_tcp_test_urgent_SOURCES = tests/unit/tcp/test_urgent.c
 tests_unit_tcp_test_urgent_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_urgent_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_path_mtu_SOURCES = tests/unit/tcp/test_path_mtu.c tests/unit/net/net_test.h
+tests_unit_tcp_test_path_mtu_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_path_mtu_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
