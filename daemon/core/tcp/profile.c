@@ -85,16 +85,31 @@ static void conn_tuned(struct stack *stack, struct conn *conn, const struct stac
 	conn_want_output(stack, conn);
 }
 
+/* What a SYN has offered stays on offer until it is answered: were the next SYN to say something else, the two ends
+ * could go by different ones. */
+static void keep_offer(struct stack_tcp_config *tcp, const struct stack_tcp_config *offered)
+{
+	tcp->timestamps = offered->timestamps;
+	tcp->sack = offered->sack;
+	tcp->window_scaling = offered->window_scaling;
+	tcp->window_scale = offered->window_scale;
+	tcp->ecn = offered->ecn;
+	tcp->accecn = offered->accecn;
+}
+
 int stack_set_tcp(struct stack *stack, struct conn_handle handle, const struct stack_tcp_config *tcp)
 {
 	const struct stack_tcp_config **place = tunables_of(stack, handle), *before, *after;
 	struct conn *conn = conn_find(stack, handle);
+	struct stack_tcp_config wanted = *tcp;
 
 	if (!place)
 		return -EBADF;
 	if (!stack_tcp_config_valid(tcp))
 		return -EINVAL;
-	after = profile_get(stack, tcp);
+	if (conn && (conn->state == TCPS_SYN_SENT || conn->state == TCPS_SYN_RECEIVED))
+		keep_offer(&wanted, *place);
+	after = profile_get(stack, &wanted);
 	if (!after)
 		return -ENOMEM;
 	before = *place;

@@ -234,6 +234,33 @@ static void no_memory_changes_nothing(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* The answer to the first SYN may still be on its way: the second must not offer anything else. */
+static void what_a_syn_offers_stays(void **state)
+{
+	struct stack_connect_options to = { .remote = PEER_IP, .remote_port = 80, .local_port = 5000 };
+	struct peer *p = peer_start(NULL);
+	struct stack_tcp_config tcp;
+	struct tcp_options first;
+
+	(void)state;
+	assert_int_equal(stack_connect(p->stack, &to, &p->conn), 0);
+	peer_turn(p);
+	expect(p, (struct seg){ .flags = TCP_SYN });
+	first = p->last.options;
+	assert_true(first.has_timestamps && first.sack_permitted && first.has_wscale);
+	tcp = of(p, p->conn);
+	tcp.timestamps = tcp.sack = tcp.window_scaling = false;
+	tcp.window_scale = 3;
+	tcp.ttl = 9;
+	assert_int_equal(stack_set_tcp(p->stack, p->conn, &tcp), 0);
+	assert_int_equal(of(p, p->conn).ttl, 9);
+	peer_waits(p, DURATION_MS(1100));
+	expect(p, (struct seg){ .flags = TCP_SYN });
+	assert_true(p->last.options.has_timestamps && p->last.options.sack_permitted);
+	assert_true(p->last.options.has_wscale && p->last.options.wscale == first.wscale);
+	peer_stop_anyhow(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +271,7 @@ int main(void)
 		cmocka_unit_test(buffers_change_live),
 		cmocka_unit_test(nonsense_is_refused),
 		cmocka_unit_test(no_memory_changes_nothing),
+		cmocka_unit_test(what_a_syn_offers_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
