@@ -105,6 +105,8 @@ static void send_ack(struct stack *stack, const struct conn *conn, seq_t seq, co
 
 enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn)
 {
+	if (seq_eq(conn->snd_nxt, conn->iss)) /* our SYN has not left yet: it will say all this */
+		return VERDICT_CHALLENGE_ACK_LIMITED;
 	if (!reply_allowed(stack, &conn->challenges))
 		return VERDICT_CHALLENGE_ACK_LIMITED;
 	send_ack(stack, conn, conn->snd_nxt, NULL, 0);

@@ -399,6 +399,28 @@ static void lost_syn_makes_careful(void **state)
 	peer_stop(p);
 }
 
+/* A simultaneous open of which our SYN could not leave, for want of memory: no ACK goes before it. */
+static void nothing_before_our_syn(void **state)
+{
+	struct stack_connect_options to = { .remote = PEER_IP, .remote_port = 80, .local_port = 5000 };
+	struct seg syn = { .flags = TCP_SYN, .seq = 1000, .source_port = 80, .destination_port = 5000 };
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	assert_int_equal(stack_connect(p->stack, &to, &p->conn), 0);
+	test_memory_fail_after(&p->memory, 0);
+	peer_turn(p);
+	expect_nothing(p);
+	peer_sends(p, syn);
+	assert_int_equal(peer_state(p), TCPS_SYN_RECEIVED);
+	peer_sends(p, syn);
+	expect_nothing(p);
+	test_memory_fail_never(&p->memory);
+	peer_waits(p, DURATION_S(4));
+	expect(p, (struct seg){ .flags = TCP_SYN | TCP_ACK, .ack = 1001 });
+	peer_stop_anyhow(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +437,7 @@ int main(void)
 		cmocka_unit_test(duplicate_syn_gives_no_sample),
 		cmocka_unit_test(handshake_gives_the_first_sample),
 		cmocka_unit_test(lost_syn_makes_careful),
+		cmocka_unit_test(nothing_before_our_syn),
 		cmocka_unit_test(initial_window_counts_bytes_too),
 	};
 
