@@ -54,11 +54,13 @@ void reply_reset(struct stack *stack, const struct arrival *in)
 	reply_segment(stack, &stack->config.tcp, &in->flow, &rst);
 }
 
-static uint16_t window_field(const struct conn *conn)
+/* Of a segment with this ACK: whatever it acknowledges, the edge stays where it was (SHLD-14). */
+static uint16_t window_field(const struct conn *conn, seq_t ack)
 {
-	int32_t window = seq_diff(conn->rcv_adv, conn->rcv_nxt);
+	int32_t window = seq_diff(conn->rcv_adv, ack);
+	uint32_t field = window > 0 ? (uint32_t)window >> conn->agreed.rcv_wscale : 0;
 
-	return window > 0 ? (uint16_t)((uint32_t)window >> conn->agreed.rcv_wscale) : 0;
+	return field < UINT16_MAX ? (uint16_t)field : UINT16_MAX;
 }
 
 void reply_reset_conn(struct stack *stack, const struct conn *conn)
@@ -85,12 +87,12 @@ bool reply_allowed(struct stack *stack, struct challenge_limit *limit)
 static void send_ack(struct stack *stack, const struct conn *conn, seq_t seq, const void *payload, uint32_t bytes)
 {
 	/* It leaves before this turn's payload is settled: what may still be given up is not acknowledged. */
-	bool unsettled = conn->rx && conn->rx->first_span;
+	seq_t safe = conn->rx && conn->rx->first_span ? conn->rx->settled : conn->rcv_nxt;
 	struct tcp_segment ack = {
 		.seq = seq,
-		.ack = unsettled ? conn->rx->settled : conn->rcv_nxt,
+		.ack = safe,
 		.flags = TCP_ACK,
-		.window = window_field(conn),
+		.window = window_field(conn, safe),
 		.payload = payload,
 		.payload_bytes = bytes,
 	};

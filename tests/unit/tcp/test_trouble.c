@@ -40,6 +40,24 @@ static void reset_with_payload_is_judged_by_its_own_number(void **state)
 	peer_stop(p);
 }
 
+/* Whatever it acknowledges, the window's right edge stays where it was (SHLD-14). */
+static void challenge_keeps_the_edge(void **state)
+{
+	struct peer *p = peer_start(NULL);
+	uint16_t window;
+
+	(void)state;
+	peer_establishes(p, none);
+	peer_sends(p, (struct seg){ .flags = TCP_SYN, .seq = 5 });
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1001 });
+	window = p->last.window;
+	peer_puts(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1), .length = 100 });
+	peer_sends(p, (struct seg){ .flags = TCP_SYN, .seq = 5 });
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1001 });
+	assert_int_equal(p->last.window, window);
+	peer_stop_anyhow(p);
+}
+
 /* A challenge ACK goes out at once; it must not acknowledge what may still have to be given up. */
 static void challenge_acks_only_what_is_safe(void **state)
 {
@@ -514,6 +532,7 @@ int main(void)
 		cmocka_unit_test(filler_reaches_into_second_range),
 		cmocka_unit_test(reset_with_payload_is_judged_by_its_own_number),
 		cmocka_unit_test(challenge_acks_only_what_is_safe),
+		cmocka_unit_test(challenge_keeps_the_edge),
 		cmocka_unit_test(idle_hours_before_a_closed_window),
 		cmocka_unit_test(fin_into_a_closed_window),
 		cmocka_unit_test(probes_give_no_round_trip),
