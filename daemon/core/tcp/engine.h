@@ -244,6 +244,8 @@ struct conn {
 };
 _Static_assert(sizeof(struct conn) <= 496, "an idle connection must stay below 512 bytes all told");
 
+#define MSS_FLOOR 48 /* a peer can't make us send crumbs (CVE-2019-11479) */
+
 /* Where unacknowledged payload starts: SND.UNA, but that the SYN is none. Comparing with the ISS alone would be wrong
  * 2^31 bytes later. */
 static inline seq_t conn_payload_start(const struct conn *conn)

@@ -15,8 +15,9 @@ uint32_t secrets_timestamp_offset(struct stack *stack, const struct flow *flow)
 }
 
 /* A cookie is, from the top: 5 bits of a 64-second clock, 3 bits naming an MSS, 24 bits of keyed hash over flow, the
- * peer's ISN, the clock and the MSS. */
-static const uint16_t cookie_mss[8] = { 216, 536, 1024, 1220, 1360, 1440, 1460, 8940 };
+ * peer's ISN, the clock and the MSS. The least of these is the least that any peer gets: never more than it told
+ * (MUST-16). */
+static const uint16_t cookie_mss[8] = { MSS_FLOOR, 536, 1024, 1220, 1360, 1440, 1460, 8940 };
 
 #define COOKIE_CLOCK_NS (64LL * 1000000000)
 #define COOKIE_AGE_MAX 2 /* ticks: 64 to 128 seconds */

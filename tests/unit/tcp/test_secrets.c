@@ -70,7 +70,7 @@ static void cookie_comes_back(void **state)
 {
 	static const struct {
 		uint16_t told, kept;
-	} sizes[] = { { 0, 216 },     { 216, 216 },   { 535, 216 },   { 536, 536 },   { 1219, 1024 }, { 1220, 1220 },
+	} sizes[] = { { 0, 48 },      { 216, 48 },    { 535, 48 },    { 536, 536 },   { 1219, 1024 }, { 1220, 1220 },
 		      { 1400, 1360 }, { 1440, 1440 }, { 1460, 1460 }, { 8960, 8940 }, { 65535, 8940 } };
 	struct stack *stack = make(1, 1000, 2000);
 	struct flow flow = a_flow(7, 5000), beside = a_flow(7, 5001);
