@@ -3,7 +3,8 @@
 A test program calls main(); every function of it whose name begins with test_ gets a fresh directory and, in it, as
 many daemons as it starts. Nothing outlives the test: daemons are killed by their pids, directories removed.
 
-The host has 192.0.2.1/24 on the TAP, the stack 192.0.2.2. Only the standard library is used.
+The host has 192.0.2.1/24 on the TAP, the stack 192.0.2.2; with TAPSTACK_LIVE_FAMILY=IPv6 2001:db8::1/64 and
+2001:db8::2. Only the standard library is used.
 """
 import contextlib
 import dataclasses
@@ -24,8 +25,6 @@ import threading
 import time
 import traceback
 
-HOST = "192.0.2.1"
-STACK = "192.0.2.2"
 SKIP = 77
 
 BUILD = os.environ.get("TAPSTACK_BUILDDIR", ".")
@@ -40,6 +39,10 @@ class Family:
     host: str
     stack: str
     prefix: int
+    domain: int
+
+    def bytes(self, address):
+        return socket.inet_pton(self.domain, address)
 
     @property
     def host_network(self):
@@ -50,8 +53,11 @@ class Family:
         return f"{self.stack}/{self.prefix}"
 
 
-IPV4 = Family("IPv4", HOST, STACK, 24)
-IPV6 = Family("IPv6", "2001:db8::1", "2001:db8::2", 64)
+IPV4 = Family("IPv4", "192.0.2.1", "192.0.2.2", 24, socket.AF_INET)
+IPV6 = Family("IPv6", "2001:db8::1", "2001:db8::2", 64, socket.AF_INET6)
+# The one that a test is run over which does not choose by itself (over_ipv6.sh).
+FAMILY = IPV6 if os.environ.get("TAPSTACK_LIVE_FAMILY") == "IPv6" else IPV4
+HOST, STACK = FAMILY.host, FAMILY.stack
 
 
 class Failed(Exception):
@@ -93,8 +99,9 @@ class Daemon:
         self.database = os.path.join(self.state, "audit.db")
         self.control = os.path.join(self.run, "control.sock")
         self.config = {
-            "link": {"backend": "tap", "name": "tap0", "host_addresses": [HOST + "/24"]},
-            "stack": {"addresses": [STACK + "/24"]},
+            "link": {"backend": "tap", "name": "tap0", "host_addresses": [FAMILY.host_network]},
+            # Both ends are ours alone: nobody else can have the address.
+            "stack": {"addresses": [FAMILY.stack_network], "dad_transmits": 0},
             "state_directory": self.state,
             "runtime_directory": self.run,
             "audit": {"ring_size": 16 * 1024 * 1024},

@@ -15,7 +15,8 @@ LIVE_TESTS = \
 	tests/live/test_reset.py \
 	tests/live/test_shards.py \
 	tests/live/test_silence.py \
-	tests/live/test_usage.py
+	tests/live/test_usage.py \
+	tests/live/over_ipv6.sh
 dist_check_SCRIPTS += $(LIVE_TESTS)
 TESTS += $(LIVE_TESTS)
 EXTRA_DIST += \

@@ -4,7 +4,7 @@ import socket
 import subprocess
 import time
 
-from harness import (STACK, Thread, check, connect, equal, main, read_all, read_exactly, reset, wait_until)
+from harness import (FAMILY, STACK, Thread, check, connect, equal, main, read_all, read_exactly, reset, wait_until)
 from traffic import BULK_BYTES, CHUNK, Child, echo_bulk, pattern, receive_for_ever, send_for_ever, under_way
 
 SERVICES = [{"name": "echo", "kind": "echo", "port": 7}, {"name": "discard", "kind": "discard", "port": 9},
@@ -79,7 +79,7 @@ def test_half_close(env):
 def test_slow_reader(env):
     """A closed window is opened again, and nothing is lost in between."""
     env.daemon(services=SERVICES)
-    with socket.socket() as sock:
+    with socket.socket(FAMILY.domain) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         sock.settimeout(30)
         sock.connect((STACK, 7))

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import time
 
-from harness import STACK, check, connect, equal, main, read_all
+from harness import FAMILY, IPV6, STACK, check, connect, equal, main, read_all
 
 HTTP = {"name": "status", "kind": "http", "port": 80}
 CLOSED_BY_SERVER, CLOSED_BY_CLIENT = ("FIN-WAIT-1", "LOCAL_CLOSE"), ("CLOSE-WAIT", "RECEIVED_FIN")
@@ -19,7 +19,7 @@ def curl(*arguments):
 
 
 def url(path="/"):
-    return f"http://{STACK}{path}"
+    return f"http://[{STACK}]{path}" if FAMILY is IPV6 else f"http://{STACK}{path}"
 
 
 def first_to_close(daemon):

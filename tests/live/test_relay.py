@@ -6,7 +6,7 @@ import socket
 import struct
 import time
 
-from harness import (HOST, STACK, Thread, check, connect, equal, main, read_all, read_exactly, reset, wait_until)
+from harness import (FAMILY, HOST, IPV6, STACK, Thread, check, connect, equal, main, read_all, read_exactly, reset, wait_until)
 from traffic import (BULK_BYTES, Child, Server, echo_bulk, pattern, receive_bulk, send_bulk, send_for_ever, under_way)
 
 
@@ -256,7 +256,7 @@ def test_idle_timeout(env):
 
 
 def test_proxy_protocol(env):
-    server = Server(lambda sock: read_exactly(sock, 16 + 12 + 5))
+    server = Server(lambda sock: read_exactly(sock, 16 + 2 * len(FAMILY.bytes(HOST)) + 4 + 5))
     env.cleanup(server.close)
     env.daemon(services=[relay(server.target, proxy_protocol="v2")])
     with connect(80) as sock:
@@ -265,8 +265,8 @@ def test_proxy_protocol(env):
         wait_until(lambda: server.threads, "the server's connection")
         header = server.results()[0]
     signature = b"\r\n\r\n\0\r\nQUIT\n"
-    wanted = signature + struct.pack("!BBH4s4sHH", 0x21, 0x11, 12, socket.inet_aton(HOST), socket.inet_aton(STACK),
-                                     port, 80) + b"hello"
+    ends = FAMILY.bytes(HOST) + FAMILY.bytes(STACK) + struct.pack("!HH", port, 80)
+    wanted = signature + struct.pack("!BBH", 0x21, 0x21 if FAMILY is IPV6 else 0x11, len(ends)) + ends + b"hello"
     equal(header, wanted, "header and data")
 
 

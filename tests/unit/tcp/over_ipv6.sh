@@ -11,7 +11,9 @@ for test in "$build"/tests/unit/tcp/test_* "$build"/tests/conformance/test_*; do
 	case ${test##*/} in
 	*.*) continue ;;
 	esac
-	test -x "$test" && test -f "$test" || continue
+	if ! test -x "$test" || ! test -f "$test"; then
+		continue
+	fi
 	count=$((count + 1))
 	"$test" >"$build/over_ipv6.out" 2>&1 && continue
 	echo "FAIL over IPv6: $test"
