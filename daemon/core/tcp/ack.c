@@ -136,13 +136,14 @@ static void advance_una(struct stack *stack, struct conn *conn, seq_t ack, struc
 	urgent_acked(conn);
 }
 
-/* RFC 9293: only a segment that is not older than the one that set it last may set the window. */
+/* RFC 9293: only a segment that is not older than the one that set it last may set the window. An ACK that moves
+ * SND.UNA is none of those, also in a segment that was sent again: were its window left out, the old one would reach
+ * beyond what the peer has offered. */
 static void update_window(struct stack *stack, struct conn *conn, const struct tcp_segment *seg)
 {
 	uint32_t window = (uint32_t)seg->window << conn->agreed.snd_wscale;
 
-	if (!seq_lt(conn->snd_wl1, seg->seq) &&
-	    !(seq_eq(conn->snd_wl1, seg->seq) && seq_leq(conn->snd_wl2, seg->ack)))
+	if (seq_lt(seg->ack, conn->snd_una) || (seq_leq(seg->ack, conn->snd_wl2) && seq_lt(seg->seq, conn->snd_wl1)))
 		return;
 	conn->snd_wl1 = seg->seq;
 	conn->snd_wl2 = seg->ack;

@@ -131,6 +131,28 @@ static void send_buffer_grows_with_the_window(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* SND.UNA moves by a segment that the peer sent again: its window counts, though its sequence number is an old one.
+ */
+static void window_of_an_old_segment(void **state)
+{
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	peer_establishes(p, (struct tcp_options){ 0 });
+	service_sends(p, 1000);
+	peer_ignores_rest(p);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1101, .ack = OURS(1), .length = 100, .window = 3000 });
+	assert_int_equal(peer_info(p).snd_wnd, 3000);
+	peer_sends(p,
+	           (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1001), .length = 100, .window = 2000 });
+	assert_int_equal(peer_info(p).snd_wnd, 2000);
+	/* An ACK that was overtaken tells of a window that was. */
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1201, .ack = OURS(501), .window = 2500 });
+	assert_int_equal(peer_info(p).snd_wnd, 2000);
+	peer_ignores_rest(p);
+	peer_stop_anyhow(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +162,7 @@ int main(void)
 		cmocka_unit_test(receive_buffer_grows_with_what_is_read),
 		cmocka_unit_test(receive_buffer_stays_when_nobody_reads),
 		cmocka_unit_test(send_buffer_grows_with_the_window),
+		cmocka_unit_test(window_of_an_old_segment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
