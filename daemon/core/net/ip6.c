@@ -18,6 +18,9 @@ uint8_t ip6_hop_limit(const struct stack *stack, uint8_t configured)
 static enum stack_verdict transport_arrives(struct stack *stack, const struct ip_packet *ip, uint8_t checksum,
                                             uint16_t gso_bytes)
 {
+	/* Who has no address yet can only ask for one. */
+	if (ipv6_is_unspecified(&ip->source) && ip->protocol != IP_PROTOCOL_ICMPV6)
+		return VERDICT_DROP_IP_SOURCE;
 	switch (ip->protocol) {
 	case IP_PROTOCOL_TCP:
 		return ip_tcp_arrives(stack, ip, checksum, gso_bytes);
@@ -38,7 +41,7 @@ static enum stack_verdict transport_arrives(struct stack *stack, const struct ip
  * (LAND, and what else loops). */
 static enum stack_verdict check_addresses(const struct stack *stack, const struct ip_packet *ip)
 {
-	bool nowhere = ipv6_is_unspecified(&ip->source); /* only ICMPv6 may; looked at there */
+	bool nowhere = ipv6_is_unspecified(&ip->source); /* see transport_arrives, icmp6_arrives */
 
 	if ((!nowhere && !ipv6_is_host(&ip->source)) || ip_is_own(stack, &ip->source))
 		return VERDICT_DROP_IP_SOURCE;
