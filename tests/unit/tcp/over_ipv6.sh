@@ -16,6 +16,7 @@ for test in "$build"/tests/unit/tcp/test_* "$build"/tests/conformance/test_*; do
 	fi
 	count=$((count + 1))
 	"$test" >"$build/over_ipv6.out" 2>&1 && continue
+	test $? -eq 77 && continue # it is about IPv4
 	echo "FAIL over IPv6: $test"
 	cat "$build/over_ipv6.out"
 	status=1

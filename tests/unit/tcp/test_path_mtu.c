@@ -668,5 +668,7 @@ int main(void)
 		cmocka_unit_test(probe_within_the_peers_mss),
 	};
 
+	if (peer_is_ipv6()) /* the paths in here are too narrow for IPv6; see tests/unit/net/test_icmp6.c */
+		return 77;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
