@@ -10,27 +10,6 @@ enum stack_verdict arrive_closed(struct stack *stack, const struct arrival *in)
 	return VERDICT_DROP_NO_CONNECTION;
 }
 
-enum stack_verdict tcp_arrives(struct stack *stack, struct arrival *in)
-{
-	enum record_kind kind;
-	struct flow_node *node = demux_find(stack, &in->flow, &kind);
-	struct listener *listener;
-
-	if (node) {
-		if (kind == RECORD_HALF_OPEN)
-			return arrive_half_open(stack, (struct half_open *)node, in);
-		if (kind == RECORD_TIME_WAIT)
-			return arrive_time_wait(stack, (struct time_wait *)node, in);
-		if (((struct conn *)node)->state == TCPS_SYN_SENT)
-			return arrive_syn_sent(stack, (struct conn *)node, in);
-		return arrive_synchronized(stack, (struct conn *)node, in);
-	}
-	listener = demux_listener(stack, &in->flow.local, in->flow.local_port);
-	if (listener)
-		return arrive_listen(stack, listener, in, SEQ(0), false);
-	return arrive_closed(stack, in);
-}
-
 /* RFC 7323 section 5: is the segment's timestamp older than one already seen? A connection idle for 24 days forgets.
  */
 static bool fails_paws(const struct stack *stack, const struct conn *conn, const struct tcp_segment *seg)
@@ -175,14 +154,28 @@ static void remember_timestamp(const struct stack *stack, struct conn *conn, con
 	conn->ts_recent_age_s = (uint32_t)(stack->now.ns / 1000000000);
 }
 
+/* TIME-WAIT while the service has not let go yet: a FIN sent again, not one from outside, restarts 2 MSL. */
 static enum stack_verdict arrive_time_wait_held(struct stack *stack, struct conn *conn, const struct arrival *in)
 {
-	/* TIME-WAIT while the service still reads: a FIN sent again restarts 2MSL. */
-	if (in->seg.flags & TCP_FIN) {
+	if ((in->seg.flags & TCP_FIN) && seq_eq(seq_add(in->seg.seq, tcp_segment_length(&in->seg)), conn->rcv_nxt) &&
+	    !fails_paws(stack, conn, &in->seg)) {
 		conn->idle_due = instant_add(stack->now, time_wait_length(stack));
 		conn_arm(stack, conn);
 	}
 	return VERDICT_DUPLICATE;
+}
+
+/* The same, and a SYN: the service keeps what it holds, but the ports are free for a new incarnation. */
+static struct listener *release_ports(struct stack *stack, struct conn *conn, const struct arrival *in)
+{
+	struct time_wait_past past = { .rcv_nxt = conn->rcv_nxt,
+		                       .ts_recent = conn->ts_recent,
+		                       .timestamps = conn->agreed.timestamps };
+	struct listener *listener = time_wait_taken_over(stack, &past, in);
+
+	if (listener)
+		conn_end(stack, conn, CAUSE_RECEIVED_SYN_IN_TIME_WAIT);
+	return listener;
 }
 
 enum stack_verdict arrive_synchronized(struct stack *stack, struct conn *conn, struct arrival *in)
@@ -308,4 +301,33 @@ enum stack_verdict arrive_syn_sent(struct stack *stack, struct conn *conn, struc
 	if (conn->flags & CONN_FIN_QUEUED) /* closed while it was opening */
 		connection_set_state(stack, conn, TCPS_FIN_WAIT_1, CAUSE_LOCAL_CLOSE);
 	return VERDICT_ACCEPTED;
+}
+
+/* ---- the way in ---------------------------------------------------------------------------------------------- */
+
+enum stack_verdict tcp_arrives(struct stack *stack, struct arrival *in)
+{
+	enum record_kind kind;
+	struct flow_node *node = demux_find(stack, &in->flow, &kind);
+	struct listener *listener;
+	struct conn *conn;
+	seq_t above;
+
+	if (node) {
+		if (kind == RECORD_HALF_OPEN)
+			return arrive_half_open(stack, (struct half_open *)node, in);
+		if (kind == RECORD_TIME_WAIT)
+			return arrive_time_wait(stack, (struct time_wait *)node, in);
+		conn = (struct conn *)node;
+		if (conn->state == TCPS_SYN_SENT)
+			return arrive_syn_sent(stack, conn, in);
+		above = conn->snd_nxt;
+		if (conn->state == TCPS_TIME_WAIT && (listener = release_ports(stack, conn, in)))
+			return arrive_listen(stack, listener, in, above, true);
+		return arrive_synchronized(stack, conn, in);
+	}
+	listener = demux_listener(stack, &in->flow.local, in->flow.local_port);
+	if (listener)
+		return arrive_listen(stack, listener, in, SEQ(0), false);
+	return arrive_closed(stack, in);
 }

@@ -211,7 +211,8 @@ void conn_free(struct stack *stack, struct conn *conn)
 
 static bool is_orderly(enum tcp_cause cause)
 {
-	return cause == CAUSE_TIMEOUT_2MSL || cause == CAUSE_RECEIVED_ACK_OF_FIN;
+	return cause == CAUSE_TIMEOUT_2MSL || cause == CAUSE_RECEIVED_ACK_OF_FIN ||
+	       cause == CAUSE_RECEIVED_SYN_IN_TIME_WAIT;
 }
 
 void conn_end(struct stack *stack, struct conn *conn, enum tcp_cause cause)

@@ -499,6 +499,15 @@ struct duration time_wait_length(const struct stack *stack);
 /* The length may have changed: none waits for longer than a new one would. Linear in those that would. */
 void time_wait_shorten(struct stack *stack);
 void time_wait_insert(struct stack *stack, const struct conn *conn);
+/* What a new incarnation of a connection in TIME-WAIT must differ from. */
+struct time_wait_past {
+	seq_t rcv_nxt;
+	uint32_t ts_recent;
+	bool timestamps;
+};
+/* The listener that the segment begins a new incarnation with (RFC 6191); NULL: it does not. */
+struct listener *time_wait_taken_over(struct stack *stack, const struct time_wait_past *past,
+                                      const struct arrival *in);
 void time_wait_free(struct stack *stack, struct time_wait *tw);
 void time_wait_timers(struct stack *stack, int *budget);
 

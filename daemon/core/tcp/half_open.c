@@ -402,9 +402,14 @@ enum stack_verdict arrive_half_open(struct stack *stack, struct half_open *half,
 		return VERDICT_DUPLICATE;
 	}
 	/* step 1 */
-	if (half->agreed.timestamps && !(seg->flags & TCP_RST) &&
-	    (!seg->options.has_timestamps || (int32_t)(seg->options.tsval - half->ts_recent) < 0))
-		return VERDICT_DROP_PAWS;
+	if (half->agreed.timestamps && !(seg->flags & TCP_RST)) {
+		if (!seg->options.has_timestamps)
+			return VERDICT_DROP_PAWS; /* RFC 7323 section 3.2: silently */
+		if ((int32_t)(seg->options.tsval - half->ts_recent) < 0) {
+			challenge(stack, half); /* RFC 7323 section 5.3, R1 */
+			return VERDICT_DROP_PAWS;
+		}
+	}
 	if (offset < 0 || (uint32_t)offset > half->rcv_wnd) {
 		if (!(seg->flags & TCP_RST))
 			challenge(stack, half);

@@ -122,36 +122,60 @@ static void send_ack(struct stack *stack, const struct time_wait *tw)
 	reply_segment(stack, &stack->config.tcp, &tw->node.flow, &ack);
 }
 
-/* RFC 6191 and RFC 9293 MAY-2: may this SYN begin a new incarnation? */
-static bool syn_is_new(const struct time_wait *tw, const struct tcp_segment *seg)
+/* RFC 6191 section 2, RFC 9293 MAY-2: may this SYN begin a new incarnation? Where both have timestamps these tell the
+ * old one's segments from the new one's; where only the new one has, the option itself does; else sequence numbers.
+ */
+static bool syn_is_new(const struct time_wait_past *past, const struct tcp_segment *syn, bool timestamps)
 {
-	if (tw->timestamps && seg->options.has_timestamps) {
-		int32_t newer = (int32_t)(seg->options.tsval - tw->ts_recent);
+	int32_t newer = (int32_t)(syn->options.tsval - past->ts_recent);
 
-		return newer > 0 || (newer == 0 && seq_gt(seg->seq, tw->rcv_nxt));
-	}
-	return seq_gt(seg->seq, tw->rcv_nxt);
+	if (timestamps && !past->timestamps)
+		return true;
+	if (timestamps && newer != 0)
+		return newer > 0;
+	return seq_gt(syn->seq, past->rcv_nxt);
+}
+
+struct listener *time_wait_taken_over(struct stack *stack, const struct time_wait_past *past,
+                                      const struct arrival *in)
+{
+	struct listener *listener;
+
+	if ((in->seg.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
+		return NULL;
+	listener = demux_listener(stack, &in->flow.local, in->flow.local_port);
+	if (!listener || !syn_is_new(past, &in->seg, listener->tcp->timestamps && in->seg.options.has_timestamps))
+		return NULL;
+	return half_open_admits(stack, listener) == VERDICT_ACCEPTED ? listener : NULL;
+}
+
+/* The peer's FIN once more, and not an old copy of it (PAWS): our ACK of it was lost. */
+static bool is_fin_again(const struct time_wait *tw, const struct tcp_segment *seg)
+{
+	bool old = tw->timestamps && seg->options.has_timestamps && (int32_t)(seg->options.tsval - tw->ts_recent) < 0;
+
+	return (seg->flags & TCP_FIN) && seq_eq(seq_add(seg->seq, tcp_segment_length(seg)), tw->rcv_nxt) && !old;
 }
 
 /* RFC 9293 3.10.7.4 for TIME-WAIT, with RFC 1337: a reset does not end it. */
 enum stack_verdict arrive_time_wait(struct stack *stack, struct time_wait *tw, struct arrival *in)
 {
+	struct time_wait_past past = { .rcv_nxt = tw->rcv_nxt,
+		                       .ts_recent = tw->ts_recent,
+		                       .timestamps = tw->timestamps };
 	const struct tcp_segment *seg = &in->seg;
+	seq_t above = tw->snd_nxt;
+	struct listener *listener;
 
 	if (seg->flags & TCP_RST)
 		return VERDICT_DROP_RST_SEQ;
-	if ((seg->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && syn_is_new(tw, seg)) {
-		struct listener *listener = demux_listener(stack, &in->flow.local, in->flow.local_port);
-
-		if (listener && half_open_admits(stack, listener) == VERDICT_ACCEPTED) {
-			seq_t above = tw->snd_nxt;
-
-			time_wait_gone(stack, tw, CAUSE_RECEIVED_SYN_IN_TIME_WAIT);
-			time_wait_free(stack, tw);
-			return arrive_listen(stack, listener, in, above, true);
-		}
+	listener = time_wait_taken_over(stack, &past, in);
+	if (listener) {
+		time_wait_gone(stack, tw, CAUSE_RECEIVED_SYN_IN_TIME_WAIT);
+		time_wait_free(stack, tw);
+		return arrive_listen(stack, listener, in, above, true);
 	}
-	if ((seg->flags & TCP_FIN) && seq_eq(seq_add(seg->seq, tcp_segment_length(seg)), tw->rcv_nxt)) {
+	if (is_fin_again(tw, seg)) {
 		dequeue(stack, tw);
 		enqueue(stack, tw);
 	} else if (tcp_segment_length(seg) == 0 && seq_eq(seg->seq, tw->rcv_nxt)) {

@@ -16,6 +16,7 @@ tcp_tests = \
 	tests/unit/tcp/test_path_mtu \
 	tests/unit/tcp/test_receive \
 	tests/unit/tcp/test_recovery \
+	tests/unit/tcp/test_reuse \
 	tests/unit/tcp/test_rtt \
 	tests/unit/tcp/test_secrets \
 	tests/unit/tcp/test_segments \
@@ -83,3 +84,6 @@ tests_unit_tcp_test_urgent_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM
 tests_unit_tcp_test_path_mtu_SOURCES = tests/unit/tcp/test_path_mtu.c tests/unit/net/net_test.h
 tests_unit_tcp_test_path_mtu_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_path_mtu_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_reuse_SOURCES = tests/unit/tcp/test_reuse.c
+tests_unit_tcp_test_reuse_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_reuse_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)

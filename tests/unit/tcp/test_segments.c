@@ -156,11 +156,12 @@ static void reset_in_syn_sent(void **state)
 /* ---- SYN, no ACK, wrong ACK
  * ----------------------------------------------------------------------------------------- */
 
-/* RFC 5961 section 4: a SYN changes nothing; the answer lets a peer that has restarted reset us. */
+/* RFC 5961 section 4: a SYN changes nothing; the answer lets a peer that has restarted reset us. In TIME-WAIT it may:
+ * see test_reuse. */
 static void syn_in_every_state(void **state)
 {
 	(void)state;
-	for (enum place place = ESTABLISHED; place <= TIME_WAIT_HELD; place++) {
+	for (enum place place = ESTABLISHED; place < TIME_WAIT_HELD; place++) {
 		static const uint32_t seqs[] = { 1, 1000, 100000, 0x80000000 };
 		struct peer *p = bring_to(place);
 
