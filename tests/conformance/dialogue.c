@@ -3,10 +3,9 @@
 #include "core/wire/checksum.h"
 #include "core/wire/ethernet.h"
 #include "core/wire/icmp.h"
+#include "core/wire/icmp6.h"
 #include "core/wire/ipv4.h"
-
-#define HEADERS (ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES)
-#define ROUTER_IP ip_addr_v4(0xc00002fe)
+#include "core/wire/ipv6.h"
 
 const struct tcp_options no_options;
 
@@ -147,6 +146,13 @@ enum stack_verdict answers(struct peer *p, uint8_t flags, uint32_t at, uint32_t 
 
 /* ---- what struct seg cannot say -------------------------------------------------------------------------------- */
 
+static const struct mac_addr stack_mac = { { 2, 0, 0, 0, 0, 2 } };
+
+uint8_t prefix_bits(void)
+{
+	return peer_is_ipv6() ? 64 : 120;
+}
+
 static size_t pad(uint8_t *out, const uint8_t *options, size_t bytes)
 {
 	size_t padded = (bytes + 3) & ~(size_t)3;
@@ -157,34 +163,50 @@ static size_t pad(uint8_t *out, const uint8_t *options, size_t bytes)
 	return padded;
 }
 
-/* The IPv4 header, whose checksum covers the options, too. Returns its length. */
-static size_t write_ip(uint8_t *out, const struct raw *raw, size_t payload_bytes)
+/* Ethernet and IP headers, for a payload of `ip`.payload_bytes. IPv4 options go behind the header, whose length and
+ * checksum then change. Returns the length of all. */
+static size_t write_headers(const struct peer *p, uint8_t *frame, const struct ip_packet *ip, const struct raw *raw)
 {
-	size_t header = IPV4_HEADER_BYTES + pad(out + IPV4_HEADER_BYTES, raw->ip_options, raw->ip_options_bytes);
-	struct ip_addr peer = PEER_IP, stack = STACK_IP;
+	struct ethernet_header ethernet = { .destination = stack_mac,
+		                            .source = p->mac,
+		                            .type = peer_is_ipv6() ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4 };
+	uint8_t *at = frame + ETHERNET_HEADER_BYTES;
+	size_t header = IPV4_HEADER_BYTES;
 
-	store16(out, (uint16_t)(4u << 12 | header / 4 << 8 | raw->tos));
-	store16(out + 2, (uint16_t)(header + payload_bytes));
-	store32(out + 4, 0);
-	store16(out + 8, 64u << 8 | IP_PROTOCOL_TCP);
-	store16(out + 10, 0);
-	store32(out + 12, raw->source ? raw->source : ip_addr_to_v4(&peer));
-	store32(out + 16, raw->destination ? raw->destination : ip_addr_to_v4(&stack));
-	store16(out + 10, (uint16_t)~checksum_fold(checksum_add(0, out, header, 0)));
-	return header;
+	ethernet_write(frame, &ethernet);
+	if (peer_is_ipv6()) {
+		ipv6_write(at, ip);
+		return ETHERNET_HEADER_BYTES + IPV6_HEADER_BYTES;
+	}
+	ipv4_write(at, ip);
+	if (!raw || raw->ip_options_bytes == 0)
+		return ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES;
+	header += pad(at + IPV4_HEADER_BYTES, raw->ip_options, raw->ip_options_bytes);
+	at[0] = (uint8_t)(4u << 4 | header / 4);
+	store16(at + 2, (uint16_t)(header + ip->payload_bytes));
+	store16(at + 10, 0);
+	store16(at + 10, (uint16_t)~checksum_fold(checksum_add(0, at, header, 0)));
+	return ETHERNET_HEADER_BYTES + header;
 }
 
 enum stack_verdict says_raw(struct peer *p, struct raw raw)
 {
-	uint8_t tcp[2048] = { 0 }, frame[4096] = { 0 }, *ip = frame + ETHERNET_HEADER_BYTES;
-	struct ethernet_header ethernet = { .destination = { { 2, 0, 0, 0, 0, 2 } },
-		                            .source = p->mac,
-		                            .type = ETHERTYPE_IPV4 };
-	size_t header = TCP_HEADER_BYTES + pad(tcp + TCP_HEADER_BYTES, raw.options, raw.options_bytes), ip_header;
+	uint8_t tcp[2048] = { 0 }, frame[4096] = { 0 };
+	size_t header = TCP_HEADER_BYTES + pad(tcp + TCP_HEADER_BYTES, raw.options, raw.options_bytes), headers;
 	uint32_t first = THEIRS(raw.at) + (raw.flags & TCP_SYN ? 1 : 0);
-	struct ip_addr source, destination;
+	struct ip_packet ip = { .source = raw.source,
+		                .destination = raw.destination,
+		                .tos = raw.tos,
+		                .ttl = 64,
+		                .protocol = IP_PROTOCOL_TCP,
+		                .payload_bytes = (uint32_t)header + raw.length };
+	static const struct ip_addr unset;
 	uint64_t sum;
 
+	if (memcmp(&ip.source, &unset, sizeof(unset)) == 0)
+		ip.source = PEER_IP;
+	if (memcmp(&ip.destination, &unset, sizeof(unset)) == 0)
+		ip.destination = STACK_IP;
 	store16(tcp, PEER_PORT);
 	store16(tcp + 2, SERVICE_PORT);
 	store32(tcp + 4, THEIRS(raw.at));
@@ -194,55 +216,37 @@ enum stack_verdict says_raw(struct peer *p, struct raw raw)
 	store16(tcp + 18, raw.urgent);
 	for (uint32_t i = 0; i < raw.length; i++)
 		tcp[header + i] = peer_pattern(first + i);
-	ip_header = write_ip(ip, &raw, header + raw.length);
-	source = ip_addr_v4(load32(ip + 12));
-	destination = ip_addr_v4(load32(ip + 16));
-	sum = checksum_pseudo(&source, &destination, IP_PROTOCOL_TCP, (uint32_t)(header + raw.length));
-	store16(tcp + 16, (uint16_t)~checksum_fold(checksum_add(sum, tcp, header + raw.length, 0)));
-	ethernet_write(frame, &ethernet);
-	memcpy(ip + ip_header, tcp, header + raw.length);
-	return peer_sends_frame(p, frame, ETHERNET_HEADER_BYTES + ip_header + header + raw.length);
+	sum = checksum_pseudo(&ip.source, &ip.destination, IP_PROTOCOL_TCP, ip.payload_bytes);
+	store16(tcp + 16, (uint16_t)~checksum_fold(checksum_add(sum, tcp, ip.payload_bytes, 0)));
+	headers = write_headers(p, frame, &ip, &raw);
+	memcpy(frame + headers, tcp, ip.payload_bytes);
+	return peer_sends_frame(p, frame, headers + ip.payload_bytes);
 }
 
 /* ---- what expect does not look at ------------------------------------------------------------------------------ */
 
-const uint8_t *next_frame(const struct peer *p)
+uint32_t frames_waiting(const struct peer *p)
 {
-	return p->frame_first == p->frame_count ? NULL : p->frame[p->frame_first].bytes;
+	return p->frame_count - p->frame_first;
 }
 
-static const uint8_t *next_ip(const struct peer *p)
+struct ip_packet next_ip(const struct peer *p)
 {
-	assert_non_null(next_frame(p));
-	return next_frame(p) + ETHERNET_HEADER_BYTES;
+	assert_true(frames_waiting(p) > 0);
+	return peer_ip(&p->frame[p->frame_first]);
 }
 
-uint8_t next_tos(const struct peer *p)
+uint32_t next_offset(const struct peer *p)
 {
-	return next_ip(p)[1];
-}
-
-uint8_t next_ttl(const struct peer *p)
-{
-	return next_ip(p)[8];
-}
-
-uint16_t next_ip_id(const struct peer *p)
-{
-	return load16(next_ip(p) + 4);
+	return load32(next_ip(p).payload + 4) - p->iss;
 }
 
 size_t next_options(const struct peer *p, const uint8_t **ret_options)
 {
-	const uint8_t *tcp = next_ip(p) + IPV4_HEADER_BYTES;
+	const uint8_t *tcp = next_ip(p).payload;
 
 	*ret_options = tcp + TCP_HEADER_BYTES;
 	return (size_t)(tcp[12] >> 4) * 4 - TCP_HEADER_BYTES;
-}
-
-uint32_t frames_waiting(const struct peer *p)
-{
-	return p->frame_count - p->frame_first;
 }
 
 void wakes_after_ms(struct peer *p, int64_t ms, const char *file, int line)
@@ -268,32 +272,53 @@ void hears_run(struct peer *p, uint32_t count, uint32_t at, uint32_t length)
 /* ---- errors from the network ------------------------------------------------------------------------------------
  */
 
+static const struct {
+	uint8_t type, code, type6, code6;
+} icmp_numbers[TROUBLE_COUNT] = {
+	[NO_NET] = { ICMP_UNREACHABLE, ICMP_NET_UNREACHABLE, ICMP6_UNREACHABLE, ICMP6_NO_ROUTE },
+	[NO_HOST] = { ICMP_UNREACHABLE, ICMP_HOST_UNREACHABLE, ICMP6_UNREACHABLE, ICMP6_ADDRESS_UNREACHABLE },
+	[TIME_EXCEEDED] = { ICMP_TIME_EXCEEDED, 0, ICMP6_TIME_EXCEEDED, 0 },
+	[BAD_PARAMETER] = { ICMP_PARAMETER_PROBLEM, 0, ICMP6_PARAMETER_PROBLEM, ICMP6_PROBLEM_FIELD },
+	[NO_PORT] = { ICMP_UNREACHABLE, ICMP_PORT_UNREACHABLE, ICMP6_UNREACHABLE, ICMP6_PORT_UNREACHABLE },
+	[NO_PROTOCOL] = { ICMP_UNREACHABLE, ICMP_PROTOCOL_UNREACHABLE, ICMP6_PARAMETER_PROBLEM,
+	                  ICMP6_PROBLEM_NEXT_HEADER },
+	[SOURCE_QUENCH] = { ICMP_SOURCE_QUENCH, 0, 0, 0 },
+};
+
 enum stack_verdict says_icmp(struct peer *p, struct icmp_error error)
 {
-	uint8_t frame[HEADERS + ICMP_HEADER_BYTES + IPV4_HEADER_BYTES + 8], quoted[IPV4_HEADER_BYTES + 8];
-	struct ethernet_header ethernet = { .destination = { { 2, 0, 0, 0, 0, 2 } },
-		                            .source = p->mac,
-		                            .type = ETHERTYPE_IPV4 };
-	struct ipv4_packet about = { .source = STACK_IP,
-		                     .destination = PEER_IP,
-		                     .ttl = 63,
-		                     .protocol = IP_PROTOCOL_TCP,
-		                     .payload_bytes = 20 };
-	struct ipv4_packet ip = {
-		.source = ROUTER_IP, .destination = STACK_IP, .ttl = 64, .protocol = IP_PROTOCOL_ICMP
-	};
-	struct icmp_message message = { .type = error.type,
-		                        .code = error.code,
-		                        .next_hop_mtu = error.mtu,
-		                        .payload = quoted,
-		                        .payload_bytes = sizeof(quoted) };
+	uint8_t frame[256], message[128], quoted[IPV6_HEADER_BYTES + 8];
+	struct ip_packet about = { .source = STACK_IP,
+		                   .destination = PEER_IP,
+		                   .ttl = 63,
+		                   .protocol = IP_PROTOCOL_TCP,
+		                   .payload_bytes = 20 };
+	struct ip_packet ip = { .source = peer_address(254), .destination = STACK_IP, .ttl = 64 };
+	uint32_t header = peer_is_ipv6() ? IPV6_HEADER_BYTES : IPV4_HEADER_BYTES;
+	size_t headers;
 
-	ipv4_write(quoted, &about);
-	store16(quoted + IPV4_HEADER_BYTES, error.local_port ? error.local_port : SERVICE_PORT);
-	store16(quoted + IPV4_HEADER_BYTES + 2, error.remote_port ? error.remote_port : PEER_PORT);
-	store32(quoted + IPV4_HEADER_BYTES + 4, error.seq);
-	ip.payload_bytes = (uint32_t)icmp_write(frame + HEADERS, &message);
-	ethernet_write(frame, &ethernet);
-	ipv4_write(frame + ETHERNET_HEADER_BYTES, &ip);
-	return peer_sends_frame(p, frame, HEADERS + ip.payload_bytes);
+	(peer_is_ipv6() ? ipv6_write : ipv4_write)(quoted, &about);
+	store16(quoted + header, error.local_port ? error.local_port : SERVICE_PORT);
+	store16(quoted + header + 2, error.remote_port ? error.remote_port : PEER_PORT);
+	store32(quoted + header + 4, error.seq);
+	if (peer_is_ipv6()) {
+		struct icmp6_message icmp = { .type = icmp_numbers[error.what].type6,
+			                      .code = icmp_numbers[error.what].code6,
+			                      .payload = quoted,
+			                      .payload_bytes = header + 8 };
+
+		ip.protocol = IP_PROTOCOL_ICMPV6;
+		ip.payload_bytes = (uint32_t)icmp6_write(message, &ip.source, &ip.destination, &icmp);
+	} else {
+		struct icmp_message icmp = { .type = icmp_numbers[error.what].type,
+			                     .code = icmp_numbers[error.what].code,
+			                     .payload = quoted,
+			                     .payload_bytes = header + 8 };
+
+		ip.protocol = IP_PROTOCOL_ICMP;
+		ip.payload_bytes = (uint32_t)icmp_write(message, &icmp);
+	}
+	headers = write_headers(p, frame, &ip, NULL);
+	memcpy(frame + headers, message, ip.payload_bytes);
+	return peer_sends_frame(p, frame, headers + ip.payload_bytes);
 }

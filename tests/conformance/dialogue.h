@@ -9,6 +9,7 @@
 #include "peer.h"
 
 #include "core/wire/bytes.h"
+#include "core/wire/ip.h"
 #include "tests.h"
 
 #define THEIR_ISN 0xfffffff0u
@@ -45,32 +46,42 @@ struct tcp_options mss_option(uint16_t mss);
 struct tcp_options timestamps_option(uint32_t tsval);
 struct tcp_options sack_option(uint16_t mss);
 
-/* A segment with these octets for options (padded with EOL) and IP options, for what `struct seg` cannot say. */
+/* A segment with these octets for options (padded with EOL) and IPv4 options, for what `struct seg` cannot say. */
 struct raw {
 	uint8_t flags;
 	uint32_t at, acks, length; /* offsets as in says */
 	const uint8_t *options, *ip_options;
 	size_t options_bytes, ip_options_bytes;
-	uint16_t urgent, window;      /* window 0: 65535 */
-	uint32_t source, destination; /* IPv4; 0: the peer and the stack */
+	uint16_t urgent, window;            /* window 0: 65535 */
+	struct ip_addr source, destination; /* all zero: the peer and the stack */
 	uint8_t tos;
 };
 enum stack_verdict says_raw(struct peer *p, struct raw raw);
 
-/* The bytes of the frame that expect would look at next (from the Ethernet header on); NULL: nothing was sent. */
-const uint8_t *next_frame(const struct peer *p);
-/* Fields of its IPv4 and TCP headers. */
-uint8_t next_tos(const struct peer *p);
-uint8_t next_ttl(const struct peer *p);
-uint16_t next_ip_id(const struct peer *p);
-/* The TCP options of the next frame; returns their bytes. */
+/* Of what expect would look at next: its IP header (and in it the segment), the first sequence number as an offset
+ * from our ISN, and the TCP options, whose bytes are returned. */
+struct ip_packet next_ip(const struct peer *p);
+uint32_t next_offset(const struct peer *p);
 size_t next_options(const struct peer *p, const uint8_t **ret_options);
 uint32_t frames_waiting(const struct peer *p);
+/* Bits of the prefix of the network that peer_address() numbers. */
+uint8_t prefix_bits(void);
 
-/* An ICMP error from a router, about the segment with this sequence number (flow: the passive connection's). */
+/* ICMP errors by what they mean; each family has its own numbers for them. */
+enum trouble {
+	NO_NET, /* soft ones */
+	NO_HOST,
+	TIME_EXCEEDED,
+	BAD_PARAMETER,
+	NO_PORT, /* hard ones */
+	NO_PROTOCOL,
+	SOURCE_QUENCH, /* IPv4 alone has it */
+	TROUBLE_COUNT
+};
+
+/* An ICMP error from a router, about the segment with this sequence number. */
 struct icmp_error {
-	uint8_t type, code;
-	uint16_t mtu;
+	enum trouble what;
 	uint32_t seq;
 	uint16_t local_port, remote_port; /* 0: SERVICE_PORT, PEER_PORT */
 };

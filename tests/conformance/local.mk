@@ -7,6 +7,7 @@ conformance_tables = \
 	tests/conformance/rfc5482.def \
 	tests/conformance/rfc5681.def \
 	tests/conformance/rfc5961.def \
+	tests/conformance/rfc6093.def \
 	tests/conformance/rfc6298.def \
 	tests/conformance/rfc6675.def \
 	tests/conformance/rfc7323.def \
@@ -24,6 +25,7 @@ tests_conformance_conformance_SOURCES = \
 	tests/conformance/rfc5482.c \
 	tests/conformance/rfc5681.c \
 	tests/conformance/rfc5961.c \
+	tests/conformance/rfc6093.c \
 	tests/conformance/rfc6298.c \
 	tests/conformance/rfc6675.c \
 	tests/conformance/rfc7323.c \

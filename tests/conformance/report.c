@@ -52,8 +52,11 @@ static bool is_met(const char *root, const struct requirement *row, enum outcome
 
 static void print_row(const char *root, const struct requirement *row, enum outcome outcome, FILE *stream)
 {
-	fprintf(stream, "| %-8s | %-6s | %-10s | %-7s | %-96s | ", row->id, level_name[row->level], row->section,
-	        is_met(root, row, outcome) || outcome == NOT_RUN ? outcome_name[outcome] : "FAIL", row->phrase);
+	static const char *const family_name[] = { "", "IPv4", "IPv6", "both" };
+
+	fprintf(stream, "| %-8s | %-6s | %-10s | %-7s | %-4s | %-96s | ", row->id, level_name[row->level],
+	        row->section, is_met(root, row, outcome) || outcome == NOT_RUN ? outcome_name[outcome] : "FAIL",
+	        row->answer == ANSWER_TEST ? family_name[row->family] : "", row->phrase);
 	switch (row->answer) {
 	case ANSWER_TEST:
 		fprintf(stream, "%s |\n", row->name);
@@ -109,9 +112,9 @@ static void print_document(const char *root, const struct document *document, co
 	size_t rows;
 
 	fprintf(stream, "\n## RFC %s: %s\n\n", document->rfc, document->title);
-	fprintf(stream, "| %-8s | %-6s | %-10s | %-7s | %-96s | %s |\n", "id", "level", "section", "result",
-	        "requirement", "test, code, or reason");
-	fprintf(stream, "| --- | --- | --- | --- | --- | --- |\n");
+	fprintf(stream, "| %-8s | %-6s | %-10s | %-7s | %-4s | %-96s | %s |\n", "id", "level", "section", "result",
+	        "over", "requirement", "test, code, or reason");
+	fprintf(stream, "| --- | --- | --- | --- | --- | --- | --- |\n");
 	for (size_t i = 0; i < document->count; i += rows) {
 		const struct requirement *row = &document->rows[i];
 

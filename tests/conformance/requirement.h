@@ -17,11 +17,15 @@ enum answer {
 	ANSWER_EXCUSED, /* it does not apply: `reason` */
 };
 
+/* Over which IP a test runs: over both, but where the matter exists in one of them only. */
+enum family { OVER_IPV4 = 1, OVER_IPV6 = 2, OVER_BOTH = 3 };
+
 struct requirement {
 	const char *id, *section;
 	enum level level;
 	const char *phrase;
 	enum answer answer;
+	enum family family;
 	const char *name;
 	void (*test)(void **state);
 	const char *file, *reason;

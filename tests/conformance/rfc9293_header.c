@@ -86,6 +86,12 @@ static void mss_understood(const uint8_t *options, size_t bytes, uint32_t mss)
 	peer_stop(p);
 }
 
+/* MUST-15. */
+static uint32_t default_mss(void)
+{
+	return peer_is_ipv6() ? 1220 : 536;
+}
+
 void must_4_end_no_operation_and_mss_are_known(void **state)
 {
 	static const uint8_t options[] = { 1, 1, 2, 4, 700 >> 8, 700 & 255, 1, 0 };
@@ -93,7 +99,7 @@ void must_4_end_no_operation_and_mss_are_known(void **state)
 
 	(void)state;
 	mss_understood(options, sizeof(options), 700);
-	mss_understood(ended, sizeof(ended), 536);
+	mss_understood(ended, sizeof(ended), default_mss());
 }
 
 void must_5_options_are_taken_on_any_segment(void **state)
@@ -138,7 +144,7 @@ void must_7_illegal_option_lengths_do_no_harm(void **state)
 		struct peer *p;
 		struct raw data = { .flags = TCP_ACK, .at = 1, .acks = 1, .length = 5 };
 
-		mss_understood(illegal[i], 4, 536);
+		mss_understood(illegal[i], 4, default_mss());
 		p = opened(NULL, no_options);
 		data.options = illegal[i];
 		data.options_bytes = 4;
@@ -289,6 +295,19 @@ static struct peer *with_closed_window(void)
 	peer_ignores_rest(p);
 	assert_int_equal(peer_info(p).rcv_wnd, 0);
 	return p;
+}
+
+void must_66_urgent_pointer_is_processed_with_a_closed_window(void **state)
+{
+	struct peer *p = with_closed_window();
+
+	(void)state;
+	p->ready_flags = 0;
+	peer_sends(p, (struct seg){ .flags = TCP_ACK | TCP_URG, .seq = THEIRS(4097), .ack = OURS(1), .urgent = 100 });
+	assert_true(p->ready_flags & READY_URGENT);
+	assert_int_equal(stack_urgent(p->stack, p->conn), 4096 + 100);
+	peer_ignores_rest(p);
+	peer_stop(p);
 }
 
 /* Also when it brings text that cannot be taken; and the ACK of such a segment counts. */

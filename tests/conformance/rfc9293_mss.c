@@ -21,7 +21,7 @@ static uint32_t full_segment(void (*tweak)(struct stack_config *config), struct 
 	uint32_t length;
 
 	service_sends(p, 20000);
-	assert_non_null(next_frame(p));
+	assert_true(frames_waiting(p) > 0);
 	length = p->frame[p->frame_first].length - p->frame[p->frame_first].header_bytes;
 	peer_stop_anyhow(p);
 	return length;
@@ -32,9 +32,10 @@ static void mtu_1400(struct stack_config *config)
 	config->mtu_bytes = 1400;
 }
 
-static void mtu_576(struct stack_config *config)
+/* The least that is of any use; over IPv6 the harness adds the 20 octets that its header is longer. */
+static void least_mtu(struct stack_config *config)
 {
-	config->mtu_bytes = 576;
+	config->mtu_bytes = peer_is_ipv6() ? 1260 : 576;
 }
 
 static void mtu_9000(struct stack_config *config)
@@ -69,6 +70,33 @@ void must_15_without_mss_536(void **state)
 	p = connected(NULL, no_options);
 	service_sends(p, 1072);
 	hears_run(p, 2, 1, 536);
+	peer_stop(p);
+}
+
+void must_15_without_mss_1220_over_ipv6(void **state)
+{
+	const struct seg syn = { .flags = TCP_SYN, .seq = THEIR_ISN, .exact_options = true };
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	peer_sends(p, syn);
+	expect(p, (struct seg){ .flags = TCP_SYN | TCP_ACK, .ack = THEIRS(1) });
+	says(p, TCP_ACK, 1, 0, 1);
+	service_sends(p, 2440);
+	hears_run(p, 2, 1, 1220);
+	peer_stop(p);
+	p = peer_start(NULL);
+	connects(p);
+	expect(p, (struct seg){ .flags = TCP_SYN });
+	peer_sends(p, (struct seg){ .flags = TCP_SYN | TCP_ACK,
+	                            .seq = THEIR_ISN,
+	                            .ack = OURS(1),
+	                            .exact_options = true,
+	                            .source_port = SERVICE_PORT,
+	                            .destination_port = CONNECT_PORT });
+	hears(p, TCP_ACK, 1, 0, 1);
+	service_sends(p, 1220);
+	hears(p, TCP_ACK, 1, 1220, 1);
 	peer_stop(p);
 }
 
@@ -117,11 +145,11 @@ void shld_5_mss_is_sent_when_not_the_default(void **state)
 
 void may_3_mss_is_always_sent(void **state)
 {
-	struct tcp_options answer = answer_to(mtu_576, no_options);
+	struct tcp_options answer = answer_to(least_mtu, no_options);
 
 	(void)state;
 	assert_true(answer.has_mss);
-	assert_int_equal(answer.mss, 536);
+	assert_int_equal(answer.mss, peer_is_ipv6() ? 1220 : 536); /* the default, and sent nevertheless */
 }
 
 /* ---- 3.7.4: Nagle

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#define SECOND_IP ip_addr_v4(0xc0000203)
+#define SECOND_IP peer_address(3)
 
 /* ---- 3.5: simultaneous open
  * ---------------------------------------------------------------------------------------- */
@@ -105,14 +105,15 @@ void must_42_listen_while_the_port_is_opening(void **state)
 
 static void two_addresses(struct stack_config *config)
 {
-	config->address[1] = (struct stack_address){ SECOND_IP, 120 };
+	config->address[1] = (struct stack_address){ SECOND_IP, prefix_bits() };
 	config->address_count = 2;
 }
 
-static uint32_t source_of_next(const struct peer *p)
+static void assert_from(const struct peer *p, struct ip_addr address)
 {
-	assert_non_null(next_frame(p));
-	return load32(next_frame(p) + 14 + 12);
+	struct ip_packet ip = next_ip(p);
+
+	assert_memory_equal(&ip.source, &address, sizeof(address));
 }
 
 void must_43_local_address_can_be_given(void **state)
@@ -125,9 +126,9 @@ void must_43_local_address_can_be_given(void **state)
 	(void)state;
 	assert_int_equal(stack_connect(p->stack, &options, &p->conn), 0);
 	peer_turn(p);
-	assert_int_equal(source_of_next(p), 0xc0000203);
+	assert_from(p, SECOND_IP);
 	expect(p, (struct seg){ .flags = TCP_SYN });
-	options.local = ip_addr_v4(0xc0000299); /* somebody else's */
+	options.local = peer_address(99); /* somebody else's */
 	assert_int_equal(stack_connect(p->stack, &options, &listener), -EADDRNOTAVAIL);
 	assert_int_equal(stack_listen(p->stack, &listen, &listener), 0);
 	peer_sends(p, (struct seg){ .flags = TCP_SYN, .seq = 5, .destination_port = 99 }); /* to the first address */
@@ -135,9 +136,16 @@ void must_43_local_address_can_be_given(void **state)
 	peer_stop(p);
 }
 
+/* Host `number` of 198.51.100.0/24, or of 2001:db8:1::/64. */
+static struct ip_addr other_network(uint8_t number)
+{
+	return peer_is_ipv6() ? (struct ip_addr){ { 0x20, 0x01, 0x0d, 0xb8, 0, 1, [15] = number } }
+	                      : ip_addr_v4(0xc6336400 + number);
+}
+
 static void second_network(struct stack_config *config)
 {
-	config->address[1] = (struct stack_address){ ip_addr_v4(0xc6336402), 120 }; /* 198.51.100.2/24 */
+	config->address[1] = (struct stack_address){ other_network(2), prefix_bits() };
 	config->address_count = 2;
 }
 
@@ -146,17 +154,18 @@ void must_44_local_address_by_route(void **state)
 {
 	struct stack_connect_options options = { .remote = PEER_IP, .remote_port = 9 };
 	struct peer *p = peer_start(second_network);
+	struct ip_addr first = STACK_IP, second = other_network(2);
 	struct stack_conn_info info;
 
 	(void)state;
 	assert_int_equal(stack_connect(p->stack, &options, &p->conn), 0);
 	assert_int_equal(stack_info(p->stack, p->conn, &info), 0);
-	assert_int_equal(ip_addr_to_v4(&info.flow.local), 0xc0000202);
+	assert_memory_equal(&info.flow.local, &first, sizeof(first));
 	stack_abort(p->stack, p->conn);
-	options.remote = ip_addr_v4(0xc6336401);
+	options.remote = other_network(1);
 	assert_int_equal(stack_connect(p->stack, &options, &p->conn), 0);
 	assert_int_equal(stack_info(p->stack, p->conn, &info), 0);
-	assert_int_equal(ip_addr_to_v4(&info.flow.local), 0xc6336402);
+	assert_memory_equal(&info.flow.local, &second, sizeof(second));
 	peer_stop_anyhow(p);
 }
 
@@ -165,7 +174,7 @@ void must_45_local_address_is_kept(void **state)
 	struct stack_connect_options options = {
 		.remote = PEER_IP, .remote_port = SERVICE_PORT, .local = SECOND_IP, .local_port = CONNECT_PORT
 	};
-	const struct raw to_second = { .destination = 0xc0000203 };
+	const struct raw to_second = { .destination = SECOND_IP };
 	struct peer *p = peer_start(two_addresses);
 	struct raw raw = to_second;
 
@@ -173,28 +182,28 @@ void must_45_local_address_is_kept(void **state)
 	/* A passive connection to the second address: SYN-ACK, data, retransmission, FIN, RST. */
 	raw.flags = TCP_SYN;
 	says_raw(p, raw);
-	assert_int_equal(source_of_next(p), 0xc0000203);
+	assert_from(p, SECOND_IP);
 	expect(p, (struct seg){ .flags = TCP_SYN | TCP_ACK, .ack = THEIRS(1) });
 	raw.flags = TCP_ACK;
 	raw.at = raw.acks = 1;
 	says_raw(p, raw);
 	service_sends(p, 10);
-	assert_int_equal(source_of_next(p), 0xc0000203);
+	assert_from(p, SECOND_IP);
 	hears(p, TCP_ACK, 1, 10, 1);
 	peer_waits(p, DURATION_MS(250));
 	while (frames_waiting(p) > 0) {
-		assert_int_equal(source_of_next(p), 0xc0000203);
+		assert_from(p, SECOND_IP);
 		hears(p, TCP_ACK, 1, 10, 1);
 	}
 	stack_abort(p->stack, p->conn);
 	peer_turn(p);
-	assert_int_equal(source_of_next(p), 0xc0000203);
+	assert_from(p, SECOND_IP);
 	hears(p, TCP_RST | TCP_ACK, 11, 0, 1);
 	/* An active one: its SYN, and the SYN again. */
 	assert_int_equal(stack_connect(p->stack, &options, &p->conn), 0);
 	peer_turn(p);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(source_of_next(p), 0xc0000203);
+		assert_from(p, SECOND_IP);
 		expect(p, (struct seg){ .flags = TCP_SYN });
 		peer_waits(p, DURATION_MS(1100));
 	}
@@ -204,13 +213,16 @@ void must_45_local_address_is_kept(void **state)
 void must_46_no_open_to_broadcast_or_multicast(void **state)
 {
 	static const uint32_t refused[] = { 0xffffffff, 0xc00002ff, 0xc0000200, 0xe0000001, 0xefffffff, 0 };
+	static const struct ip_addr refused6[] = { { { 0xff, 0x02, [15] = 1 } },
+		                                   { { 0xff, 0x0e, [15] = 9 } },
+		                                   { { 0 } } };
 	struct stack_connect_options options = { .remote_port = 9 };
 	struct peer *p = peer_start(NULL);
 	struct conn_handle conn;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		options.remote = ip_addr_v4(refused[i]);
+	for (size_t i = 0; i < (peer_is_ipv6() ? 3 : sizeof(refused) / sizeof(refused[0])); i++) {
+		options.remote = peer_is_ipv6() ? refused6[i] : ip_addr_v4(refused[i]);
 		assert_int_equal(stack_connect(p->stack, &options, &conn), -ENETUNREACH);
 	}
 	peer_turn(p);

@@ -66,6 +66,131 @@ void shld_28_segments_are_full_sized(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* stack_cork is the push flag turned round: with it data waits for more (MAY-16), but not for ever; without it what
+ * waited is pushed (MAY-15). */
+void may_16_unpushed_data_is_held_back(void **state)
+{
+	struct peer *p = opened(classic, mss_option(1000));
+
+	(void)state;
+	assert_int_equal(stack_cork(p->stack, p->conn, true), 0);
+	service_sends(p, 10);
+	expect_nothing(p);
+	service_sends(p, 995);
+	hears(p, TCP_ACK, 1, 1000, 1); /* a full segment goes */
+	expect_nothing(p);
+	says(p, TCP_ACK, 1, 0, 1001);
+	wakes_after(p, 200); /* MUST-60 */
+	hears(p, TCP_ACK, 1001, 5, 1);
+	peer_stop_anyhow(p);
+}
+
+void may_15_push(void **state)
+{
+	struct peer *p = opened(classic, mss_option(1000));
+
+	(void)state;
+	assert_int_equal(stack_cork(p->stack, p->conn, true), 0);
+	service_sends(p, 10);
+	expect_nothing(p);
+	assert_int_equal(stack_cork(p->stack, p->conn, false), 0);
+	peer_turn(p);
+	hears(p, TCP_ACK | TCP_PSH, 1, 10, 1);
+	peer_stop(p);
+}
+
+/* ---- 3.9.1.7: FLUSH
+ * ------------------------------------------------------------------------------------------------ */
+
+void may_14_flush(void **state)
+{
+	struct peer *p = opened(NULL, mss_option(1000));
+
+	(void)state;
+	says_window(p, 1, 1, 2000);
+	service_sends(p, 5000);
+	hears_run(p, 2, 1, 1000);
+	assert_int_equal(stack_flush(p->stack, p->conn), 3000);
+	says(p, TCP_ACK, 1, 0, 2001);
+	expect_nothing(p);
+	service_sends(p, 10); /* what was flushed has no sequence numbers */
+	hears(p, TCP_ACK, 2001, 10, 1);
+	peer_stop(p);
+}
+
+/* ---- 3.9.1.9: differentiated services
+ * -------------------------------------------------------------------------------- */
+
+static void dscp_46(struct stack_config *config)
+{
+	config->tcp.dscp = 46;
+	config->tcp.ecn = STACK_ECN_OFF;
+}
+
+void must_48_program_sets_the_dscp(void **state)
+{
+	struct stack_listen_options listen = { .port = 99, .backlog = 4 };
+	struct seg seg = { .flags = TCP_SYN, .seq = THEIR_ISN, .destination_port = 99 };
+	struct peer *p = peer_start(NULL);
+	struct conn_handle listener;
+	struct stack_config config;
+
+	(void)state;
+	stack_config_init(&config);
+	dscp_46(&config);
+	listen.tcp = &config.tcp;
+	assert_int_equal(stack_listen(p->stack, &listen, &listener), 0);
+	peer_sends(p, seg);
+	assert_int_equal(next_ip(p).tos, 46 << 2);
+	expect(p, (struct seg){ .flags = TCP_SYN | TCP_ACK, .ack = THEIRS(1) });
+	seg.flags = TCP_ACK;
+	seg.seq = THEIRS(1);
+	seg.ack = OURS(1);
+	peer_sends(p, seg);
+	service_sends(p, 10);
+	assert_int_equal(next_ip(p).tos, 46 << 2);
+	hears(p, TCP_ACK, 1, 10, 1);
+	peer_stop(p);
+}
+
+void shld_21_dscp_can_change(void **state)
+{
+	struct peer *p = opened(dscp_46, no_options);
+	struct stack_tcp_config tcp;
+
+	(void)state;
+	service_sends(p, 10);
+	assert_int_equal(next_ip(p).tos, 46 << 2);
+	hears(p, TCP_ACK, 1, 10, 1);
+	says(p, TCP_ACK, 1, 0, 11);
+	assert_int_equal(stack_get_tcp(p->stack, p->conn, &tcp), 0);
+	tcp.dscp = 8;
+	assert_int_equal(stack_set_tcp(p->stack, p->conn, &tcp), 0);
+	service_sends(p, 10);
+	assert_int_equal(next_ip(p).tos, 8 << 2);
+	hears(p, TCP_ACK, 11, 10, 1);
+	peer_stop(p);
+}
+
+void shld_22_dscp_reaches_ip_unchanged(void **state)
+{
+	struct peer *p = opened(dscp_46, no_options);
+	struct stack_tcp_config tcp;
+	uint32_t at = 1;
+
+	(void)state;
+	assert_int_equal(stack_get_tcp(p->stack, p->conn, &tcp), 0);
+	for (tcp.dscp = 0; tcp.dscp < 64; tcp.dscp++, at += 10) {
+		assert_int_equal(stack_set_tcp(p->stack, p->conn, &tcp), 0);
+		service_sends(p, 10);
+		assert_int_equal(next_ip(p).tos >> 2, tcp.dscp);
+		hears(p, TCP_ACK, at, 10, 1);
+		says(p, TCP_ACK, 1, 0, at + 10);
+	}
+	assert_true(stack_set_tcp(p->stack, p->conn, &tcp) < 0); /* 64 is none */
+	peer_stop(p);
+}
+
 /* ---- 3.10.7.4: segments in and out of order
  * ----------------------------------------------------------------------------- */
 

@@ -2,12 +2,16 @@
 #include "requirement.h"
 #include "tests.h"
 
-#define TESTED(id, section, level, phrase, test) { id, section, level, phrase, ANSWER_TEST, #test, test, NULL, NULL },
+#define TEST_ROW(id, section, level, phrase, family, test)                                                           \
+	{ id, section, level, phrase, ANSWER_TEST, family, #test, test, NULL, NULL },
+#define TESTED(id, section, level, phrase, test) TEST_ROW(id, section, level, phrase, OVER_BOTH, test)
+#define TESTED_IPV4(id, section, level, phrase, test) TEST_ROW(id, section, level, phrase, OVER_IPV4, test)
+#define TESTED_IPV6(id, section, level, phrase, test) TEST_ROW(id, section, level, phrase, OVER_IPV6, test)
 #define CODE(id, section, level, phrase, file, function, reason)                                                     \
-	{ id, section, level, phrase, ANSWER_CODE, #function, NULL, file, reason },
-#define PENDING(id, section, level, phrase, what) EXCUSED_BY(id, section, level, phrase, "not there yet: " what)
+	{ id, section, level, phrase, ANSWER_CODE, OVER_BOTH, #function, NULL, file, reason },
 #define EXCUSED_BY(id, section, level, phrase, reason)                                                               \
-	{ id, section, level, phrase, ANSWER_EXCUSED, NULL, NULL, NULL, reason },
+	{ id, section, level, phrase, ANSWER_EXCUSED, OVER_BOTH, NULL, NULL, NULL, reason },
+#define PENDING(id, section, level, phrase, what) EXCUSED_BY(id, section, level, phrase, "not there yet: " what)
 
 static const struct requirement rfc9293[] = {
 #include "rfc9293.def"
@@ -30,6 +34,9 @@ static const struct requirement rfc6298[] = {
 static const struct requirement rfc5681[] = {
 #include "rfc5681.def"
 };
+static const struct requirement rfc6093[] = {
+#include "rfc6093.def"
+};
 static const struct requirement rfc5482[] = {
 #include "rfc5482.def"
 };
@@ -50,6 +57,7 @@ const struct document documents[] = {
 	DOCUMENT("6675", "Conservative Loss Recovery Based on SACK", rfc6675),
 	DOCUMENT("6298", "Computing TCP's Retransmission Timer", rfc6298),
 	DOCUMENT("5681", "TCP Congestion Control", rfc5681),
+	DOCUMENT("6093", "On the Implementation of the TCP Urgent Mechanism", rfc6093),
 	DOCUMENT("5482", "TCP User Timeout Option", rfc5482),
 	DOCUMENT("9438", "CUBIC for Fast and Long-Distance Networks", rfc9438),
 };
