@@ -14,6 +14,7 @@ void classic(struct stack_config *config)
 	struct stack_tcp_config *tcp = &config->tcp;
 
 	tcp->rack = tcp->tail_loss_probe = tcp->prr = tcp->frto = tcp->undo = false;
+	tcp->path_mtu = STACK_PATH_MTU_ICMP;
 }
 
 struct tcp_options mss_option(uint16_t mss)

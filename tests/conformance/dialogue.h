@@ -38,7 +38,7 @@ enum stack_verdict answers(struct peer *p, uint8_t flags, uint32_t at, uint32_t 
                            struct tcp_options options);
 
 /* A configuration with loss recovery as RFC 6298, 5681 and 6675 have it, without what was built on them since (RACK,
- * tail loss probes, PRR, undo): for the dialogues about just these. */
+ * tail loss probes, PRR, undo) and without the search for black holes: for the dialogues about just these. */
 void classic(struct stack_config *config);
 
 extern const struct tcp_options no_options;
