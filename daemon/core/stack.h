@@ -445,6 +445,9 @@ struct stack_conn_info {
 	uint32_t unacked, lost, sacked, notsent, recv_q, send_q, rcv_ooopack; /* bytes, but rcv_ooopack (ranges) */
 	uint32_t snd_wnd, rcv_wnd, rcvbuf, sndbuf, backlog, accept_q;
 	uint32_t iss, irs, snd_una, snd_nxt, rcv_nxt;
+	uint32_t dsack_dups, reord_seen; /* D-SACKs received; times reordering was seen */
+	uint32_t total_rto, total_rto_recoveries;
+	struct duration total_rto_time; /* spent in repairs after time-outs */
 };
 
 /* 0; -EBADF for a stale handle. */
@@ -561,7 +564,16 @@ size_t stack_paths(const struct stack *stack, struct stack_path_info *ret_infos,
 	X(path_mtu_probes, "segments sent to probe the path's MTU")                                                  \
 	X(path_mtu_probes_lost, "of these, lost")                                                                    \
 	X(time_wait_evicted, "TIME_WAIT records cut short by their limit")                                           \
-	X(half_open_evicted, "half-open records replaced under load")
+	X(half_open_evicted, "half-open records replaced under load")                                                \
+	X(tlp_probes, "tail loss probes sent")                                                                       \
+	X(tlp_recoveries, "losses that a tail loss probe has repaired")                                              \
+	X(rack_reorderings, "times segments arrived in another order than they were sent in")                        \
+	X(dsack_received, "ACKs that reported something received twice")                                             \
+	X(dsack_sent, "duplicates reported to peers")                                                                \
+	X(spurious_rto, "retransmission time-outs that proved needless")                                             \
+	X(undos, "repairs taken back: nothing had been lost")                                                        \
+	X(lost_retransmissions, "segments lost again after they had been sent again")                                \
+	X(sack_reneges, "times a peer threw away what it had SACKed")
 
 struct stack_counters {
 #define STACK_COUNTER_FIELD(name, help) uint64_t name;

@@ -1,20 +1,27 @@
-/* SEGMENT ARRIVES, fifth step: the ACK field (RFC 9293 section 3.10.7.4), with SACK (RFC 2018), loss detection and
- * recovery (RFC 6675; RFC 6582 without SACK; RFC 3042 follows from counting what has left the network), and RTT (RFC
- * 6298, 7323). */
+/* SEGMENT ARRIVES, fifth step: the ACK field (RFC 9293 section 3.10.7.4), with SACK (RFC 2018, 2883) and RTT (RFC
+ * 6298, 7323). What follows from it for losses is in recovery.c. */
 #include "core/tcp/engine.h"
 
-#define DUPLICATE_ACKS 3 /* RFC 5681 */
-
+/* Only what is in flight can be reported. The first block may be a D-SACK (RFC 2883), told apart by `dsack`; the rest
+ * is stale, or invented. */
 static void take_sack_blocks(struct stack *stack, struct conn *conn, const struct tcp_segment *seg,
-                             struct sent_news *news)
+                             struct ack_facts *ack, struct sent_news *news)
 {
+	ack->dsack = false;
 	for (int i = 0; i < seg->options.sack_count; i++) {
 		const struct tcp_sack_block *block = &seg->options.sack[i];
+		seq_t start = seq_max(block->start, conn->snd_una);
 
-		/* Only what is in flight can be reported; the rest is D-SACK (RFC 2883), stale, or invented. */
-		if (seq_geq(block->start, conn->snd_una) && seq_leq(block->end, conn->snd_nxt) &&
-		    seq_lt(block->start, block->end))
-			sent_sacked(&conn->tx->sent, &stack->sents, block->start, block->end, news);
+		if (!seq_lt(block->start, block->end) || seq_gt(block->end, conn->snd_nxt))
+			continue;
+		if (seq_lt(block->start, seg->ack) && seq_gt(block->end, seg->ack))
+			continue; /* a peer that held it would acknowledge it */
+		if (i == 0 && dsack_in_option(&seg->options, seg->ack)) {
+			ack->dsack = true;
+			ack->twice = *block;
+		}
+		if (conn->tx && seq_lt(start, block->end))
+			sent_sacked(&conn->tx->sent, &stack->sents, start, block->end, news);
 	}
 }
 
@@ -26,87 +33,30 @@ static bool is_duplicate_ack(const struct conn *conn, const struct tcp_segment *
 	       (uint32_t)seg->window << conn->agreed.snd_wscale == conn->snd_wnd;
 }
 
-static void enter_recovery(struct stack *stack, struct conn *conn)
+/* When the timestamp clock showed what the ACK echoes: so long ago. False: it echoes nothing credible. */
+static bool echoed_age_ms(struct stack *stack, const struct conn *conn, const struct tcp_segment *seg,
+                          int32_t *ret_ms)
 {
-	conn->ca_state = CA_RECOVERY;
-	conn->recover = conn->snd_nxt;
-	conn->flags |= CONN_FAST_RETRANSMIT;
-	COUNT(stack, fast_recoveries);
-	congestion_event(stack, conn, TAPSTACK_CC_LOSS);
-}
+	uint32_t sent_ms = seg->options.tsecr - secrets_timestamp_offset(stack, &conn->node.flow);
+	int32_t ms = (int32_t)(tcp_clock_ms(stack) - sent_ms);
 
-static void leave_recovery(struct stack *stack, struct conn *conn)
-{
-	conn->ca_state = CA_OPEN;
-	conn->dupacks = 0;
-	conn->flags &= ~(uint32_t)CONN_FAST_RETRANSMIT;
-	if (conn->tx)
-		conn->tx->dupack_bytes = 0;
-	congestion_event(stack, conn, TAPSTACK_CC_RECOVERED);
-}
-
-/* Without SACK each duplicate ACK stands for one segment that has arrived, and a partial ACK for one lost. */
-static void detect_loss_by_counting(struct stack *stack, struct conn *conn, bool duplicate, struct sent_news *news)
-{
-	struct send_queue *tx = conn->tx;
-	uint32_t outstanding = (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una);
-
-	if (duplicate && tx->dupack_bytes + conn->mss <= outstanding)
-		tx->dupack_bytes += conn->mss;
-	if (news->acked_bytes > 0) {
-		/* One segment of it was sent again; the others had been counted. */
-		uint32_t counted = news->acked_bytes > conn->mss ? news->acked_bytes - conn->mss : 0;
-
-		tx->dupack_bytes -=
-		        counted < tx->dupack_bytes && conn->ca_state != CA_OPEN ? counted : tx->dupack_bytes;
-	}
-	if (conn->ca_state == CA_RECOVERY) {
-		if (news->acked_bytes > 0 && seq_lt(conn->snd_una, conn->recover)) {
-			sent_mark_first_lost(&tx->sent, &stack->sents, conn->mss, news);
-			conn->flags |= CONN_FAST_RETRANSMIT;
-		}
-	} else if (conn->ca_state == CA_OPEN && conn->dupacks >= DUPLICATE_ACKS && tx->sent.lost_bytes == 0 &&
-	           seq_geq(conn->snd_una, conn->recover)) {
-		sent_mark_first_lost(&tx->sent, &stack->sents, conn->mss, news);
-	}
-}
-
-static void detect_loss(struct stack *stack, struct conn *conn, bool duplicate, struct sent_news *news)
-{
-	struct sent_queue *sent = &conn->tx->sent;
-
-	if (!conn->agreed.sack) {
-		detect_loss_by_counting(stack, conn, duplicate, news);
-	} else if (sent->sacked_bytes > 0) {
-		sent_mark_lost_below_sacked(sent, (DUPLICATE_ACKS - 1) * conn->mss + 1u, news);
-		if (conn->dupacks >= DUPLICATE_ACKS && sent->lost_bytes == 0)
-			sent_mark_first_lost(sent, &stack->sents, conn->mss, news);
-	}
-}
-
-/* Only for a loss: what a reopened window or a smaller MTU makes go out again is none. */
-static void react_to_loss(struct stack *stack, struct conn *conn, const struct sent_news *news)
-{
-	if (conn->ca_state == CA_OPEN && news->lost_bytes > 0)
-		enter_recovery(stack, conn);
+	if (!conn->agreed.timestamps || !seg->options.has_timestamps || seg->options.tsecr == 0 || ms < 0 ||
+	    ms > 60000)
+		return false;
+	*ret_ms = ms;
+	return true;
 }
 
 /* A round-trip sample: from what was sent once only (Karn); else from timestamps, which tell the transmissions apart.
  */
-static int64_t measure_rtt(struct stack *stack, struct conn *conn, const struct tcp_segment *seg,
-                           const struct sent_news *news)
+static int64_t measure_rtt(struct stack *stack, struct conn *conn, int32_t age_ms, const struct sent_news *news)
 {
 	struct duration sample;
 
 	if (news->has_sample && !news->acked_resent) {
 		sample = instant_sub(stack->now, news->sample_at);
-	} else if (news->acked_bytes > 0 && conn->agreed.timestamps && seg->options.tsecr != 0) {
-		uint32_t sent_ms = seg->options.tsecr - secrets_timestamp_offset(stack, &conn->node.flow);
-		int32_t ms = (int32_t)(tcp_clock_ms(stack) - sent_ms);
-
-		if (ms < 0 || ms > 60000)
-			return -1;
-		sample = DURATION_MS(ms > 0 ? ms : 1);
+	} else if (news->acked_bytes > 0 && age_ms >= 0) {
+		sample = DURATION_MS(age_ms > 0 ? age_ms : 1);
 	} else {
 		return -1;
 	}
@@ -164,45 +114,80 @@ static void update_window(struct stack *stack, struct conn *conn, const struct t
 	output_restart_timer(stack, conn);
 }
 
+/* A peer that ACKs up to something it had SACKed, and not that, has thrown it away (RFC 2018 section 8). It may be an
+ * old ACK that came late: the time-out decides, but soon. */
+static void suspect_reneging(struct stack *stack, struct conn *conn)
+{
+	const struct sent *first = conn->tx->sent.first;
+	struct duration soon = { conn->rtt.srtt.ns / 2 };
+
+	if (first && (first->flags & SENT_SACKED))
+		conn->rtx_due =
+		        instant_min(conn->rtx_due, instant_add(stack->now, duration_max(soon, DURATION_MS(10))));
+}
+
+/* What is in flight: what of it has arrived, and what is lost. */
+static void process_ack_of_flight(struct stack *stack, struct conn *conn, const struct tcp_segment *seg,
+                                  struct ack_facts *ack)
+{
+	uint64_t inflight_before = congestion_pipe(conn);
+	struct sent_news news = { .resent_before = { stack->now.ns - conn->rtt.min.ns } };
+	int32_t age_ms = -1;
+
+	ack->duplicate = is_duplicate_ack(conn, seg);
+	ack->has_echo = echoed_age_ms(stack, conn, seg, &age_ms);
+	if (ack->has_echo) {
+		/* The echo is older than the transmission: it answers an earlier one. */
+		struct instant echo = { stack->now.ns - stack->now.ns % 1000000 - (int64_t)age_ms * 1000000 +
+			                999999 };
+
+		ack->echo_ms = tcp_clock_ms(stack) - (uint32_t)age_ms;
+		news.resent_before = instant_min(news.resent_before, echo);
+	}
+	if (ack->advances)
+		advance_una(stack, conn, seg->ack, &news);
+	if (ack->advances && stack->neighbours_unsure > 0)
+		neighbour_confirmed(stack, &conn->node.flow.remote);
+	if (conn->agreed.sack)
+		take_sack_blocks(stack, conn, seg, ack, &news);
+	if (!ack->advances && (conn->agreed.sack ? news.sacked_bytes > 0 : ack->duplicate) &&
+	    conn->dupacks < UINT8_MAX)
+		conn->dupacks++;
+	ack->rtt_ns = measure_rtt(stack, conn, age_ms, &news);
+	if (ack->rtt_ns >= 0)
+		conn->backoff = 0; /* RFC 6298 section 5: kept until a new measurement */
+	update_window(stack, conn, seg);
+	recovery_on_ack(stack, conn, ack, &news);
+	if (news.delivered_bytes > 0 || news.lost_bytes > 0)
+		congestion_on_ack(stack, conn, &news, ack->rtt_ns, inflight_before);
+}
+
 /* The parts of the fifth step that all states from ESTABLISHED on share. */
 static void process_ack(struct stack *stack, struct conn *conn, const struct tcp_segment *seg)
 {
-	bool advances = seq_gt(seg->ack, conn->snd_una);
-	bool duplicate = is_duplicate_ack(conn, seg);
-	uint64_t inflight_before = congestion_pipe(conn);
-	struct sent_news news = { 0 };
-	int64_t rtt;
+	struct ack_facts ack = { .advances = seq_gt(seg->ack, conn->snd_una), .rtt_ns = -1 };
 
+	ack.bare = !ack.advances && seq_eq(seg->ack, conn->snd_una) && tcp_segment_length(seg) == 0 &&
+	           seg->options.sack_count == 0 && (uint32_t)seg->window << conn->agreed.snd_wscale == conn->snd_wnd;
 	if (!conn->tx || !conn->tx->sent.first) { /* nothing is in flight: at most the window is new */
+		struct sent_news nothing = { 0 };
+
 		update_window(stack, conn, seg);
+		if (conn->agreed.sack)
+			take_sack_blocks(stack, conn, seg, &ack, &nothing);
+		if (conn->extra)
+			recovery_on_ack(stack, conn, &ack, &nothing);
 		return;
 	}
-	if (advances)
-		advance_una(stack, conn, seg->ack, &news);
-	if (advances && stack->neighbours_unsure > 0)
-		neighbour_confirmed(stack, &conn->node.flow.remote);
-	if (conn->agreed.sack && seg->options.sack_count > 0)
-		take_sack_blocks(stack, conn, seg, &news);
-	if (!advances && (conn->agreed.sack ? news.sacked_bytes > 0 : duplicate) && conn->dupacks < UINT8_MAX)
-		conn->dupacks++;
-	rtt = measure_rtt(stack, conn, seg, &news);
-	if (rtt >= 0)
-		conn->backoff = 0; /* RFC 6298 section 5: kept until a new measurement */
-	update_window(stack, conn, seg);
-	if (conn->ca_state != CA_OPEN && seq_geq(conn->snd_una, conn->recover)) {
-		leave_recovery(stack, conn);
-		news.lost_bytes += conn->tx->sent.lost_bytes; /* lost after the point that ended it: a new episode */
-	}
-	detect_loss(stack, conn, duplicate, &news);
-	path_acked(stack, conn, &news);
-	react_to_loss(stack, conn, &news);
-	if (news.delivered_bytes > 0 || news.lost_bytes > 0)
-		congestion_on_ack(stack, conn, &news, rtt, inflight_before);
-	if (advances) {
+	process_ack_of_flight(stack, conn, seg, &ack);
+	if (ack.advances) {
 		conn->rtx_due = INSTANT_NEVER; /* RFC 6298 section 5.2, 5.3 */
 		output_restart_timer(stack, conn);
+		suspect_reneging(stack, conn);
 		send_tell_space(stack, conn);
+		recovery_schedule_probe(stack, conn);
 	}
+	conn_arm(stack, conn);
 	conn_release_idle_queues(stack, conn);
 }
 

@@ -63,12 +63,23 @@ static void trim(struct tcp_segment *seg, seq_t rcv_nxt, uint32_t rcv_wnd)
 	seg->payload_bytes -= (uint32_t)beyond < seg->payload_bytes ? (uint32_t)beyond : seg->payload_bytes;
 }
 
+/* RFC 2883 section 4: what lies before RCV.NXT came again. */
+static void note_old_text(struct stack *stack, struct conn *conn, const struct tcp_segment *seg)
+{
+	seq_t end = seq_min(seq_add(seg->seq, tcp_segment_length(seg)), conn->rcv_nxt);
+
+	if (seq_lt(seg->seq, end) && !(seg->flags & TCP_SYN) &&
+	    (uint64_t)seq_diff(conn->rcv_nxt, seg->seq) <= conn->bytes_received + 1)
+		recovery_note_duplicate(stack, conn, seg->seq, end);
+}
+
 static int answer_unacceptable(struct stack *stack, struct conn *conn, const struct tcp_segment *seg,
                                enum stack_verdict verdict)
 {
 	if (seg->flags & TCP_RST)
 		return verdict;
 	if (tcp_segment_length(seg) > 0 && !(seg->flags & TCP_SYN)) {
+		note_old_text(stack, conn, seg);
 		conn->flags |= CONN_ACK_NOW; /* the peer sends again what we have: our ACK was lost */
 		conn_want_output(stack, conn);
 		return verdict;
@@ -106,6 +117,7 @@ static int step1_sequence(struct stack *stack, struct conn *conn, struct arrival
 	if (seg->flags & TCP_RST)
 		return CONTINUE; /* judged by the sequence number it came with, and not trusted with anything else */
 	in->covers_edge = seq_leq(seg->seq, conn->last_ack_sent); /* RFC 7323 section 4.3 */
+	note_old_text(stack, conn, seg);
 	if (!(seg->flags & TCP_SYN) || conn->state == TCPS_SYN_RECEIVED)
 		trim(seg, conn->rcv_nxt, rcv_wnd);
 	return CONTINUE;

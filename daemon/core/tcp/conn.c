@@ -109,6 +109,8 @@ void conn_arm(struct stack *stack, struct conn *conn)
 	struct instant due =
 	        instant_min(instant_min(conn->rtx_due, conn->ack_due), instant_min(conn->idle_due, conn->pace_due));
 
+	if (conn->tx)
+		due = instant_min(due, instant_min(conn->tx->reo_due, conn->tx->pto_due));
 	if (timer_is_set(&conn->timer) && conn->timer.due.ns <= due.ns)
 		return;
 	wheel_set(&stack->conn_wheel, &conn->timer, due);
@@ -126,6 +128,8 @@ struct send_queue *conn_tx(struct stack *stack, struct conn *conn)
 		}
 		strip_init(&conn->tx->strip, conn->snd_end);
 		conn->tx->round_end = conn->snd_nxt;
+		conn->tx->reo_due = conn->tx->pto_due = INSTANT_NEVER;
+		rack_init(&conn->tx->rack, conn->snd_una);
 	}
 	return conn->tx;
 }

@@ -14,9 +14,15 @@
 #include "core/net/net.h"
 #include "core/net/path.h"
 #include "core/stack.h"
+#include "core/tcp/dsack.h"
+#include "core/tcp/frto.h"
 #include "core/tcp/path_mtu.h"
+#include "core/tcp/prr.h"
+#include "core/tcp/rack.h"
 #include "core/tcp/rtt.h"
 #include "core/tcp/sent.h"
+#include "core/tcp/tlp.h"
+#include "core/tcp/undo.h"
 #include "core/wire/ethernet.h"
 #include "core/wire/icmp.h"
 #include "core/wire/ipv4.h"
@@ -130,6 +136,23 @@ struct send_queue {
 	seq_t round_end;       /* the round trip ends when this is acknowledged */
 	uint32_t bytes_in_round;
 	struct path_sending path;
+	struct rack rack;
+	struct instant reo_due; /* RACK's reordering timer */
+	struct instant pto_due; /* TLP's probe time-out */
+	struct prr prr;
+	enum frto_step frto;
+	bool tail_probe; /* is to be sent */
+};
+
+/* What losses, reordering and duplicates have taught, and what may have to be taken back. */
+struct loss_record {
+	struct rack_reordering reordering;
+	struct undo undo;
+	struct tlp tlp;
+	struct dsack_queue duplicates;  /* received, and to be reported */
+	struct instant rto_since;       /* when the repair after a time-out began; valid in CA_LOSS */
+	struct duration total_rto_time; /* of such repairs that are over */
+	uint32_t dsack_dups, reord_seen, total_rto, total_rto_recoveries;
 };
 
 /* What few connections have, and what outlives the queues: made when first needed (conn_extra), gone with the
@@ -141,6 +164,7 @@ struct conn_extra {
 	seq_t rcv_up; /* RCV.UP: the octet after the urgent data; valid with has_urgent */
 	bool has_urgent;
 	struct path_trouble path;
+	struct loss_record loss;
 };
 
 enum conn_flag {
@@ -470,6 +494,37 @@ struct send_queue *conn_tx(struct stack *stack, struct conn *conn); /* made when
 struct receive_queue *conn_rx(struct stack *stack, struct conn *conn);
 struct conn_extra *conn_extra(struct stack *stack, struct conn *conn); /* NULL: no memory */
 void conn_release_idle_queues(struct stack *stack, struct conn *conn); /* gives empty ones back */
+
+/* ---- recovery.c: losses and their repair ----------------------------------------------------------------------- */
+
+/* What an ACK tells besides what it delivers. */
+struct ack_facts {
+	bool advances;  /* SND.UNA has moved */
+	bool duplicate; /* RFC 5681 section 2 */
+	bool bare;      /* it neither advances nor SACKs, and carries nothing */
+	bool dsack;     /* `twice` has been received twice */
+	bool has_echo;  /* the timestamp clock showed echo_ms when that was sent which the peer answers to */
+	uint32_t echo_ms;
+	struct tcp_sack_block twice;
+	int64_t rtt_ns; /* sample; -1: none */
+};
+
+/* After SND.UNA and the scoreboard have been brought up to date. */
+void recovery_on_ack(struct stack *stack, struct conn *conn, const struct ack_facts *ack, struct sent_news *news);
+/* The retransmission timer went off, with something in flight. */
+void recovery_timeout(struct stack *stack, struct conn *conn);
+/* The timers of RACK and TLP. */
+void recovery_timers(struct stack *stack, struct conn *conn);
+/* [start, end) goes out now, for the first time or again. */
+void recovery_sent(struct stack *stack, struct conn *conn, seq_t start, seq_t end, bool again);
+/* The tail is being probed by a segment that ends at SND.NXT. False: no memory to remember it. */
+bool recovery_probes_tail(struct stack *stack, struct conn *conn, bool again);
+/* How many bytes congestion control lets out now. */
+uint32_t recovery_room(const struct conn *conn);
+/* (Re)schedules a probe of the tail, where there is to be one. */
+void recovery_schedule_probe(struct stack *stack, struct conn *conn);
+/* [start, end) has arrived, and had been here before: to be reported (RFC 2883). */
+void recovery_note_duplicate(struct stack *stack, struct conn *conn, seq_t start, seq_t end);
 
 /* ---- socket.c, closing.c: the service's calls
  * --------------------------------------------------------------------------------

@@ -71,6 +71,17 @@ static void fill_conn(const struct stack *stack, const struct conn *conn, struct
 		        seq_gt(conn->snd_end, conn->snd_nxt) ? (uint32_t)seq_diff(conn->snd_end, conn->snd_nxt) : 0;
 		info->send_q = info->unacked + info->notsent;
 	}
+	if (conn->extra) {
+		const struct loss_record *loss = &conn->extra->loss;
+
+		info->dsack_dups = loss->dsack_dups;
+		info->reord_seen = loss->reord_seen;
+		info->total_rto = loss->total_rto;
+		info->total_rto_recoveries = loss->total_rto_recoveries;
+		info->total_rto_time = loss->total_rto_time;
+		if (conn->ca_state == CA_LOSS)
+			info->total_rto_time.ns += instant_sub(stack->now, loss->rto_since).ns;
+	}
 	info->bytes_sent = conn->bytes_acked + info->unacked + conn->bytes_retransmitted;
 }
 

@@ -35,6 +35,8 @@ libcore_la_SOURCES += \
 	daemon/core/tcp/reply.c \
 	daemon/core/tcp/rtt.h \
 	daemon/core/tcp/secrets.c \
+	daemon/core/tcp/rack.c \
+	daemon/core/tcp/recovery.c \
 	daemon/core/tcp/sent.c \
 	daemon/core/tcp/sent.h \
 	daemon/core/tcp/socket.c \

@@ -4,14 +4,14 @@
 #include "core/wire/bytes.h"
 #include "core/wire/checksum.h"
 
-enum plan_kind { PLAN_NOTHING, PLAN_SYN, PLAN_RETRANSMIT, PLAN_DATA, PLAN_PROBE, PLAN_ACK };
+enum plan_kind { PLAN_NOTHING, PLAN_SYN, PLAN_RETRANSMIT, PLAN_TAIL, PLAN_DATA, PLAN_PROBE, PLAN_ACK };
 
 struct plan {
 	enum plan_kind kind;
 	seq_t seq;
 	uint32_t length; /* of payload */
 	bool fin;        /* a FIN follows the payload */
-	bool window_probe;
+	bool window_probe, tail_probe;
 	bool mtu_probe; /* one segment, larger than the others (path_mtu.h) */
 	struct sent *entry;
 };
@@ -46,12 +46,11 @@ static uint32_t window_beyond(const struct conn *conn, seq_t at)
 static bool plan_retransmit(const struct stack *stack, struct conn *conn, struct plan *plan)
 {
 	struct sent *entry = sent_next_lost(&conn->tx->sent);
-	uint32_t pipe, room, length, most;
+	uint32_t room, length, most;
 
-	if (!entry)
+	if (!entry || conn->tx->frto == FRTO_NEW_DATA)
 		return false;
-	pipe = congestion_pipe(conn);
-	room = conn->cwnd > pipe ? conn->cwnd - pipe : 0;
+	room = recovery_room(conn);
 	if (conn->flags & CONN_FAST_RETRANSMIT)
 		room = room > conn->mss ? room : conn->mss;
 	length = (uint32_t)seq_diff(entry->end, entry->start);
@@ -94,8 +93,7 @@ static bool nagle_holds(const struct conn *conn)
  */
 static uint32_t sendable(const struct stack *stack, struct conn *conn, uint32_t queued)
 {
-	uint32_t pipe = congestion_pipe(conn);
-	uint32_t cwnd_room = conn->cwnd > pipe ? conn->cwnd - pipe : 0;
+	uint32_t cwnd_room = recovery_room(conn);
 	uint32_t window_room = window_beyond(conn, conn->snd_nxt);
 	uint32_t most = frame_payload_max(stack, conn);
 	uint32_t length = queued;
@@ -177,9 +175,48 @@ static bool plan_probe(struct conn *conn, struct plan *plan)
 	return true;
 }
 
+/* RFC 8985 section 7.3: the next unsent segment, or the last one again; whatever the congestion window. */
+static bool plan_tail_probe(struct stack *stack, struct conn *conn, struct plan *plan)
+{
+	uint32_t queued = seq_gt(conn->snd_end, conn->snd_nxt) ? (uint32_t)seq_diff(conn->snd_end, conn->snd_nxt) : 0;
+	uint32_t length = queued < conn->mss ? queued : conn->mss, room = window_beyond(conn, conn->snd_nxt);
+	bool fin = (conn->flags & CONN_FIN_SENT) != 0;
+	struct sent *entry;
+	uint32_t payload;
+
+	conn->tx->tail_probe = false;
+	if (length > 0 && length <= room && may_send_data(conn)) {
+		*plan = (struct plan){
+			.kind = PLAN_DATA, .seq = conn->snd_nxt, .length = length, .tail_probe = true
+		};
+		plan->fin = (conn->flags & CONN_FIN_QUEUED) && length == queued;
+		return true;
+	}
+	if (!conn->tx->sent.last)
+		return false;
+	payload = (uint32_t)seq_diff(conn->tx->sent.last->end, conn->tx->sent.last->start) - fin;
+	length = payload > 0 ? (payload - 1) % conn->mss + 1 : 0;
+	entry = sent_tail(&conn->tx->sent, &stack->sents, length + fin);
+	if (!entry)
+		return false;
+	*plan = (struct plan){ .kind = PLAN_TAIL,
+		               .seq = entry->start,
+		               .length = length,
+		               .fin = fin,
+		               .entry = entry,
+		               .tail_probe = true };
+	return true;
+}
+
+/* Is there something to be reported as received twice? */
+static bool has_duplicates(const struct conn *conn)
+{
+	return conn->extra && conn->extra->loss.duplicates.count > 0;
+}
+
 static void plan_next(struct stack *stack, struct conn *conn, struct plan *plan)
 {
-	bool holes = conn->rx && conn->rx->holes;
+	bool holes = (conn->rx && conn->rx->holes) || has_duplicates(conn);
 
 	*plan = (struct plan){ .kind = PLAN_NOTHING };
 	if (conn->state == TCPS_SYN_SENT || conn->state == TCPS_SYN_RECEIVED) {
@@ -193,6 +230,8 @@ static void plan_next(struct stack *stack, struct conn *conn, struct plan *plan)
 	if (!(holes && (conn->flags & CONN_ACK_NOW))) {
 		if ((conn->flags & CONN_PROBE) && plan_probe(conn, plan))
 			return;
+		if (conn->tx && conn->tx->tail_probe && plan_tail_probe(stack, conn, plan))
+			return;
 		if (conn->tx && plan_retransmit(stack, conn, plan))
 			return;
 		if (plan_data(stack, conn, plan))
@@ -204,16 +243,23 @@ static void plan_next(struct stack *stack, struct conn *conn, struct plan *plan)
 
 /* ---- the segment --------------------------------------------------------------------------------------------- */
 
-static void fill_sack_blocks(const struct conn *conn, struct tcp_options *options)
+static void fill_sack_blocks(struct stack *stack, struct conn *conn, struct tcp_options *options)
 {
 	const struct ranges *holes = conn->rx ? conn->rx->holes : NULL;
 	struct seq_range recent[TCP_SACK_BLOCKS_MAX];
 	uint32_t count;
+	struct tcp_sack_block twice;
 
-	if (!holes || !conn->agreed.sack)
+	if (!conn->agreed.sack)
+		return;
+	if (conn->extra && dsack_take(&conn->extra->loss.duplicates, &twice)) { /* RFC 2883 section 4 */
+		options->sack[options->sack_count++] = twice;
+		COUNT(stack, dsack_sent);
+	}
+	if (!holes)
 		return;
 	/* RFC 2018 section 4: the block with the latest arrival first, then those reported most recently. */
-	count = ranges_recent(holes, recent, TCP_SACK_BLOCKS_MAX);
+	count = ranges_recent(holes, recent, TCP_SACK_BLOCKS_MAX - options->sack_count);
 	for (uint32_t i = 0; i < count; i++)
 		options->sack[options->sack_count++] = (struct tcp_sack_block){ recent[i].start, recent[i].end };
 }
@@ -260,7 +306,7 @@ static void fill_segment(struct stack *stack, struct conn *conn, const struct pl
 		seg->window = advertise(stack, conn);
 		seg->options.has_timestamps = conn->agreed.timestamps;
 		if (plan->length == 0)
-			fill_sack_blocks(conn, &seg->options);
+			fill_sack_blocks(stack, conn, &seg->options);
 		if (plan->kind == PLAN_ACK && (conn->flags & CONN_TELL_TIMEOUT)) {
 			patience_fill_option(conn->tcp, &seg->options);
 			conn->flags &= ~(uint32_t)CONN_TELL_TIMEOUT;
@@ -343,6 +389,11 @@ static bool note_in_flight(struct stack *stack, struct conn *conn, const struct 
 		path_resent(stack, conn, plan->seq);
 		return sent_resend(&conn->tx->sent, &stack->sents, plan->entry, plan->length + (plan->fin ? 1 : 0),
 		                   stack->now);
+	case PLAN_TAIL:
+		if (!recovery_probes_tail(stack, conn, true))
+			return false;
+		sent_probe(&conn->tx->sent, plan->entry, stack->now);
+		return true;
 	case PLAN_SYN:
 		tx = conn_tx(stack, conn);
 		if (!tx)
@@ -377,6 +428,8 @@ static bool note_in_flight(struct stack *stack, struct conn *conn, const struct 
 		}
 		if (plan->fin)
 			fin_sent(stack, conn);
+		if (plan->tail_probe)
+			recovery_probes_tail(stack, conn, false);
 		return true;
 	default:
 		return true;
@@ -398,7 +451,9 @@ static void account(struct stack *stack, struct conn *conn, const struct plan *p
 		conn->data_segs_out++;
 		conn->last_snd = stack->now;
 	}
-	if (plan->kind == PLAN_RETRANSMIT || plan->kind == PLAN_PROBE ||
+	if (has_duplicates(conn)) /* each in an ACK of its own */
+		conn->flags |= CONN_ACK_NOW;
+	if (plan->kind == PLAN_RETRANSMIT || plan->kind == PLAN_TAIL || plan->kind == PLAN_PROBE ||
 	    (plan->kind == PLAN_SYN && (conn->flags & CONN_SYN_RETRANSMITTED))) {
 		conn->retransmits++;
 		conn->bytes_retransmitted += plan->length;
@@ -436,9 +491,14 @@ bool output_next(struct stack *stack, struct conn *conn, struct frame_out *frame
 	account(stack, conn, &plan);
 	if (plan.kind == PLAN_DATA)
 		send_tell_space(stack, conn);
+	if (plan.kind == PLAN_RETRANSMIT || plan.kind == PLAN_DATA)
+		recovery_sent(stack, conn, plan.seq, seq_add(plan.seq, plan.length + (plan.fin ? 1 : 0)),
+		              plan.kind == PLAN_RETRANSMIT);
 	if (plan.length > 0 && plan.kind != PLAN_PROBE)
 		congestion_on_sent(stack, conn, plan.length);
 	if (plan.kind != PLAN_ACK)
 		output_restart_timer(stack, conn);
+	if (plan.kind == PLAN_DATA)
+		recovery_schedule_probe(stack, conn);
 	return true;
 }

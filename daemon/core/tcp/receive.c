@@ -91,6 +91,14 @@ static void absorb_holes(struct stack *stack, struct conn *conn)
 	conn->bytes_received += (uint32_t)seq_diff(conn->rcv_nxt, filled);
 }
 
+/* RFC 2883 section 4: what of it is here already. */
+static void note_overlap(struct stack *stack, struct conn *conn, const struct ranges *holes, seq_t at, seq_t end)
+{
+	for (uint32_t i = 0; i < holes->count && seq_lt(holes->range[i].start, end); i++)
+		recovery_note_duplicate(stack, conn, seq_max(at, holes->range[i].start),
+		                        seq_min(end, holes->range[i].end));
+}
+
 bool receive_in_order(struct stack *stack, struct conn *conn, const uint8_t *bytes, uint32_t length)
 {
 	struct receive_queue *rx = conn_rx(stack, conn);
@@ -105,8 +113,10 @@ bool receive_in_order(struct stack *stack, struct conn *conn, const uint8_t *byt
 	}
 	conn->rcv_nxt = seq_add(conn->rcv_nxt, length);
 	conn->bytes_received += length;
-	if (rx->holes)
+	if (rx->holes) {
+		note_overlap(stack, conn, rx->holes, seq_sub(conn->rcv_nxt, length), conn->rcv_nxt);
 		absorb_holes(stack, conn);
+	}
 	return true;
 }
 
@@ -137,6 +147,8 @@ bool receive_out_of_order(struct stack *stack, struct conn *conn, seq_t at, cons
 	if (!rx || under_pressure(stack) || !fits(rx, at, length))
 		return false;
 	first = !rx->holes;
+	if (!first)
+		note_overlap(stack, conn, rx->holes, at, seq_add(at, length));
 	if (first) {
 		char *record = pool_get(&stack->hole_sets);
 

@@ -40,6 +40,18 @@ static inline void rtt_sample(struct rtt_estimator *rtt, struct duration sample,
 	rtt->rto = duration_min(rtt->rto, rto_max);
 }
 
+/* RFC 4015 section 3.1 step ADAPT: a time-out was spurious, and `sample` is how long the path really takes now. */
+static inline void rtt_after_spurious_timeout(struct rtt_estimator *rtt, struct duration sample,
+                                              struct duration rto_min, struct duration rto_max)
+{
+	int64_t spread;
+
+	rtt->srtt = duration_max(rtt->srtt, sample);
+	rtt->rttvar = duration_max(rtt->rttvar, (struct duration){ sample.ns / 2 });
+	spread = 4 * rtt->rttvar.ns > rto_min.ns ? 4 * rtt->rttvar.ns : rto_min.ns;
+	rtt->rto = duration_min((struct duration){ rtt->srtt.ns + spread }, rto_max);
+}
+
 /* Section 5.5: RTO after `backoff` time-outs in a row. */
 static inline struct duration rtt_backed_off(const struct rtt_estimator *rtt, unsigned backoff,
                                              struct duration rto_max)

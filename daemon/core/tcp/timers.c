@@ -77,8 +77,6 @@ static void probe(struct stack *stack, struct conn *conn)
 /* RFC 6298 section 5.4 to 5.6, RFC 5681 section 3.1. */
 static void retransmission_timeout(struct stack *stack, struct conn *conn)
 {
-	struct sent_news news = { 0 };
-
 	if (instant_reached(instant_add(conn->progress_at, conn->tcp->retransmit_timeout), stack->now)) {
 		conn_reset(stack, conn, CAUSE_TIMEOUT_RETRANSMIT);
 		return;
@@ -87,16 +85,7 @@ static void retransmission_timeout(struct stack *stack, struct conn *conn)
 	back_off(stack, conn);
 	patience_retransmitted(stack, conn);
 	path_timeout(stack, conn);
-	if (conn->ca_state != CA_LOSS || seq_geq(conn->snd_una, conn->recover))
-		congestion_event(stack, conn, TAPSTACK_CC_RTO);
-	else
-		conn->cwnd = conn->mss; /* again: ssthresh stays (RFC 5681 equation 4 is for the first) */
-	conn->ca_state = CA_LOSS;
-	conn->recover = conn->snd_nxt;
-	conn->tx->dupack_bytes = 0;
-	conn->dupacks = 0;
-	sent_mark_all_lost(&conn->tx->sent, INSTANT_NEVER, &news);
-	conn_want_output(stack, conn);
+	recovery_timeout(stack, conn);
 }
 
 /* Something waits that could not leave yet: held back by the sender's silly-window avoidance (RFC 9293 3.8.6.2.1, the
@@ -146,6 +135,7 @@ void timers_fire(struct stack *stack, struct conn *conn)
 		send_tell_space(stack, conn);
 		conn_want_output(stack, conn);
 	}
+	recovery_timers(stack, conn); /* first: a probe of the tail puts the retransmission off */
 	if (instant_reached(conn->rtx_due, stack->now))
 		retransmission_timer(stack, conn);
 	alive = conn->node.head.generation == generation && !(conn->flags & CONN_DEAD) && conn->state != TCPS_CLOSED;

@@ -12,6 +12,7 @@ tcp_tests = \
 	tests/unit/tcp/test_patience \
 	tests/unit/tcp/test_handshake \
 	tests/unit/tcp/test_limits \
+	tests/unit/tcp/test_mechanisms \
 	tests/unit/tcp/test_profile \
 	tests/unit/tcp/test_path_mtu \
 	tests/unit/tcp/test_receive \
@@ -87,3 +88,5 @@ tests_unit_tcp_test_path_mtu_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODI
 tests_unit_tcp_test_reuse_SOURCES = tests/unit/tcp/test_reuse.c
 tests_unit_tcp_test_reuse_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_reuse_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_mechanisms_SOURCES = tests/unit/tcp/test_mechanisms.c
+tests_unit_tcp_test_mechanisms_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)

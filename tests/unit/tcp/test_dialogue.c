@@ -336,10 +336,16 @@ static struct seg sack_ack(struct peer *p, uint32_t ack, uint32_t start, uint32_
 	return seg;
 }
 
+static void without_rack(struct stack_config *config)
+{
+	config->tcp.rack = false;
+}
+
+/* RFC 6675, for those who turn RACK off. */
 static void fast_retransmit_by_sack(void **state)
 {
 	struct tcp_options sack = { .sack_permitted = true, .has_mss = true, .mss = 1000 };
-	struct peer *p = peer_start(NULL);
+	struct peer *p = peer_start(without_rack);
 
 	(void)state;
 	peer_establishes(p, sack);
