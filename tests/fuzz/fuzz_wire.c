@@ -7,6 +7,8 @@
 #include "core/wire/ethernet.h"
 #include "core/wire/icmp.h"
 #include "core/wire/ipv4.h"
+#include "core/wire/ipv6.h"
+#include "core/wire/nd.h"
 #include "core/wire/tcp.h"
 #include "fuzz.h"
 
@@ -158,6 +160,107 @@ static void check_ipv4_mended(const uint8_t *bytes, size_t length)
 	free(copy);
 }
 
+/* What nd_write can say is read back as it was. */
+static void check_nd(const struct icmp6_message *icmp, const struct ip_packet *ip)
+{
+	uint8_t out[ND_MESSAGE_BYTES_MAX];
+	struct nd_message message, again;
+	struct icmp6_message read;
+	size_t written;
+
+	if (nd_read(icmp, &message) < 0)
+		return;
+	FUZZ_CHECK(message.options.prefix_count <= ND_PREFIXES_MAX);
+	for (int i = 0; i < message.options.prefix_count; i++)
+		FUZZ_CHECK(message.options.prefix[i].bits <= 128);
+	if (message.type == ICMP6_ROUTER_ADVERTISEMENT)
+		return;
+	written = nd_write(out, &ip->source, &ip->destination, &message);
+	FUZZ_CHECK(written <= sizeof(out));
+	FUZZ_CHECK(icmp6_read(out, written, &ip->source, &ip->destination, &read) == 0);
+	FUZZ_CHECK(nd_read(&read, &again) == 0);
+	FUZZ_CHECK(ip_addr_equal(&again.target, &message.target) && again.solicited == message.solicited &&
+	           again.override == message.override && again.router == message.router);
+	FUZZ_CHECK(memcmp(again.options.nonce, message.options.nonce, ND_NONCE_BYTES) == 0);
+}
+
+static void check_icmp6(const uint8_t *bytes, size_t length, const struct ip_packet *ip)
+{
+	struct icmp6_message message, again;
+	uint8_t *out;
+
+	if (icmp6_read(bytes, length, &ip->source, &ip->destination, &message) < 0)
+		return;
+	check_inside(message.payload, message.payload_bytes, bytes, length);
+	out = malloc(ICMP6_HEADER_BYTES + message.payload_bytes);
+	FUZZ_CHECK(out);
+	FUZZ_CHECK(icmp6_write(out, &ip->source, &ip->destination, &message) == length);
+	FUZZ_CHECK(icmp6_read(out, length, &ip->source, &ip->destination, &again) == 0);
+	FUZZ_CHECK(again.type == message.type && again.code == message.code && again.word == message.word);
+	free(out);
+	check_nd(&message, ip);
+}
+
+static void check_icmp6_mended(const uint8_t *bytes, size_t length, const struct ip_packet *ip)
+{
+	uint64_t sum = checksum_pseudo(&ip->source, &ip->destination, IP_PROTOCOL_ICMPV6, (uint32_t)length);
+	uint8_t *copy;
+
+	if (length < ICMP6_HEADER_BYTES)
+		return;
+	copy = malloc(length);
+	FUZZ_CHECK(copy);
+	memcpy(copy, bytes, length);
+	store16(copy + 2, 0);
+	store16(copy + 2, (uint16_t)~checksum_fold(checksum_add(sum, copy, length, 0)));
+	check_icmp6(copy, length, ip);
+	free(copy);
+}
+
+static void check_ipv6(const uint8_t *bytes, size_t length)
+{
+	struct ipv6_problem problem;
+	struct ip_packet packet;
+	uint8_t out[IPV6_HEADER_BYTES];
+	int r = ipv6_read(bytes, length, &packet);
+
+	FUZZ_CHECK(r == 0 || r == -EBADMSG);
+	if (r < 0)
+		return;
+	ipv6_write(out, &packet);
+	FUZZ_CHECK(memcmp(out, bytes, sizeof(out)) == 0);
+	r = ipv6_skip_extensions(&packet, &problem);
+	FUZZ_CHECK(r == 0 || r == -EBADMSG || r == -EPROTO);
+	if (r == -EPROTO)
+		FUZZ_CHECK(problem.code <= 3 && problem.pointer < length);
+	if (r < 0)
+		return;
+	check_inside(packet.payload, packet.payload_bytes, bytes, length);
+	FUZZ_CHECK(packet.payload == bytes + packet.header_bytes);
+	FUZZ_CHECK(packet.header_bytes <= IPV6_HEADER_BYTES + IPV6_EXTENSION_BYTES_MAX + IPV6_FRAGMENT_HEADER_BYTES);
+	FUZZ_CHECK(bytes[packet.protocol_at] == packet.protocol);
+	FUZZ_CHECK(packet.fragment_offset % 8 == 0 && packet.fragment_offset <= 65528);
+	check_tcp(packet.payload, packet.payload_bytes);
+	check_icmp6(packet.payload, packet.payload_bytes, &packet);
+	check_icmp6_mended(packet.payload, packet.payload_bytes, &packet);
+}
+
+/* The payload length is made right: random ones are hardly ever. */
+static void check_ipv6_mended(const uint8_t *bytes, size_t length)
+{
+	uint8_t *copy;
+
+	if (length < IPV6_HEADER_BYTES || length > IPV6_HEADER_BYTES + 65535)
+		return;
+	copy = malloc(length);
+	FUZZ_CHECK(copy);
+	memcpy(copy, bytes, length);
+	copy[0] = (uint8_t)(0x60 | (copy[0] & 15));
+	store16(copy + 4, (uint32_t)(length - IPV6_HEADER_BYTES));
+	check_ipv6(copy, length);
+	free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const uint8_t *packet = data;
@@ -172,6 +275,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_arp(packet, length);
 	check_ipv4(packet, length);
 	check_ipv4_mended(packet, length);
+	check_ipv6(packet, length);
+	check_ipv6_mended(packet, length);
 	check_icmp(packet, length);
 	check_icmp_mended(packet, length);
 	check_tcp(packet, length);
@@ -223,6 +328,60 @@ static size_t example_icmp(struct test_random *random, uint8_t *out)
 	return icmp_write(out, &message);
 }
 
+/* Up to four extension headers, chained; returns their length, and in *first how the chain is named. */
+static size_t example_extensions(struct test_random *random, uint8_t *out, uint8_t last, uint8_t *first)
+{
+	static const uint8_t kinds[] = { IP_PROTOCOL_DESTINATION_OPTIONS, IP_PROTOCOL_ROUTING, IP_PROTOCOL_FRAGMENT,
+		                         IP_PROTOCOL_DESTINATION_OPTIONS };
+	uint8_t *named = first;
+	size_t length = 0;
+
+	*named = last;
+	for (uint32_t count = test_random_below(random, 5); count > 0; count--) {
+		uint8_t *header = out + length;
+		uint8_t kind = length == 0 && test_random_below(random, 2) ? IP_PROTOCOL_HOP_BY_HOP
+		                                                           : kinds[test_random_below(random, 4)];
+		size_t bytes = kind == IP_PROTOCOL_FRAGMENT ? 8 : 8 * (size_t)(1 + test_random_below(random, 3));
+
+		memset(header, 0, bytes);
+		if (kind == IP_PROTOCOL_FRAGMENT)
+			store32(header, test_random_below(random, 2) ? 0 : test_random_below(random, 0x10000));
+		else if (test_random_below(random, 2))
+			test_random_fill(random, header + 2, 3);
+		header[1] = (uint8_t)(kind == IP_PROTOCOL_FRAGMENT ? 0 : bytes / 8 - 1);
+		*named = kind;
+		named = header;
+		*named = last;
+		length += bytes;
+	}
+	return length;
+}
+
+static size_t example_ipv6(struct test_random *random, uint8_t *out)
+{
+	static const uint8_t types[] = { ICMP6_ROUTER_SOLICITATION, ICMP6_NEIGHBOUR_SOLICITATION,
+		                         ICMP6_NEIGHBOUR_ADVERTISEMENT, ICMP6_ROUTER_ADVERTISEMENT };
+	struct ip_packet packet = { .source = { { 0xfe, 0x80, [15] = 1 } },
+		                    .destination = { { 0xfe, 0x80, [15] = 2 } },
+		                    .ttl = 255 };
+	struct nd_message message = { .type = types[test_random_below(random, sizeof(types))] };
+	bool tcp = test_random_below(random, 3) == 0;
+	uint8_t *content = out + IPV6_HEADER_BYTES;
+	size_t length;
+
+	length = example_extensions(random, content, tcp ? IP_PROTOCOL_TCP : IP_PROTOCOL_ICMPV6, &packet.protocol);
+	content += length;
+	message.options.prefix_count = 0;
+	message.options.has_source_mac = test_random_below(random, 2);
+	message.options.has_target_mac = test_random_below(random, 2);
+	message.options.has_nonce = test_random_below(random, 2);
+	length +=
+	        tcp ? example_tcp(random, content) : nd_write(content, &packet.source, &packet.destination, &message);
+	packet.payload_bytes = (uint32_t)length;
+	ipv6_write(out, &packet);
+	return IPV6_HEADER_BYTES + length;
+}
+
 size_t fuzz_example(struct test_random *random, uint8_t *out)
 {
 	struct ethernet_header ethernet = { .type = ETHERTYPE_IPV4 };
@@ -240,6 +399,11 @@ size_t fuzz_example(struct test_random *random, uint8_t *out)
 		ethernet.type = ETHERTYPE_ARP;
 		ethernet_write(out, &ethernet);
 		return ETHERNET_HEADER_BYTES + example_arp(random, ip);
+	}
+	if (test_random_below(random, 3) == 0) {
+		ethernet.type = ETHERTYPE_IPV6;
+		ethernet_write(out, &ethernet);
+		return ETHERNET_HEADER_BYTES + example_ipv6(random, ip);
 	}
 	ethernet_write(out, &ethernet);
 	content = ip + IPV4_HEADER_BYTES + options;

@@ -298,7 +298,7 @@ static void no_super_frame_points(void **state)
 	peer_turn(p);
 	assert_int_equal(p->frame_count - p->frame_first, 3);
 	for (uint32_t i = p->frame_first; i < p->frame_count; i++) {
-		const uint8_t *tcp = p->frame[i].bytes + ETHERNET_HEADER_BYTES + 20;
+		const uint8_t *tcp = peer_ip(&p->frame[i]).payload;
 
 		assert_int_equal(load16(tcp + 18), 3000 - 1000 * (i - p->frame_first));
 	}

@@ -49,7 +49,7 @@ static void test_echo(void **state)
 
 static void test_neighbour_messages(void **state)
 {
-	static const struct nd_message messages[] = {
+	const struct nd_message messages[] = {
 		{ .type = ICMP6_ROUTER_SOLICITATION },
 		{ .type = ICMP6_ROUTER_SOLICITATION, .options = { .has_source_mac = true, .source_mac = mac } },
 		{ .type = ICMP6_NEIGHBOUR_SOLICITATION, .target = destination },
