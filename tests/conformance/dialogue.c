@@ -283,6 +283,7 @@ static const struct {
 	[NO_PORT] = { ICMP_UNREACHABLE, ICMP_PORT_UNREACHABLE, ICMP6_UNREACHABLE, ICMP6_PORT_UNREACHABLE },
 	[NO_PROTOCOL] = { ICMP_UNREACHABLE, ICMP_PROTOCOL_UNREACHABLE, ICMP6_PARAMETER_PROBLEM,
 	                  ICMP6_PROBLEM_NEXT_HEADER },
+	[TOO_BIG] = { ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, ICMP6_PACKET_TOO_BIG, 0 },
 	[SOURCE_QUENCH] = { ICMP_SOURCE_QUENCH, 0, 0, 0 },
 };
 
@@ -293,7 +294,7 @@ enum stack_verdict says_icmp(struct peer *p, struct icmp_error error)
 		                   .destination = PEER_IP,
 		                   .ttl = 63,
 		                   .protocol = IP_PROTOCOL_TCP,
-		                   .payload_bytes = 20 };
+		                   .payload_bytes = (error.size ? error.size : 1500u) - IPV4_HEADER_BYTES };
 	struct ip_packet ip = { .source = peer_address(254), .destination = STACK_IP, .ttl = 64 };
 	uint32_t header = peer_is_ipv6() ? IPV6_HEADER_BYTES : IPV4_HEADER_BYTES;
 	size_t headers;
@@ -305,6 +306,8 @@ enum stack_verdict says_icmp(struct peer *p, struct icmp_error error)
 	if (peer_is_ipv6()) {
 		struct icmp6_message icmp = { .type = icmp_numbers[error.what].type6,
 			                      .code = icmp_numbers[error.what].code6,
+			                      .word = error.mtu ? error.mtu + IPV6_HEADER_BYTES - IPV4_HEADER_BYTES
+			                                        : 0,
 			                      .payload = quoted,
 			                      .payload_bytes = header + 8 };
 
@@ -313,6 +316,7 @@ enum stack_verdict says_icmp(struct peer *p, struct icmp_error error)
 	} else {
 		struct icmp_message icmp = { .type = icmp_numbers[error.what].type,
 			                     .code = icmp_numbers[error.what].code,
+			                     .next_hop_mtu = error.mtu,
 			                     .payload = quoted,
 			                     .payload_bytes = header + 8 };
 

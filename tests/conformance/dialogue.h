@@ -75,6 +75,7 @@ enum trouble {
 	BAD_PARAMETER,
 	NO_PORT, /* hard ones */
 	NO_PROTOCOL,
+	TOO_BIG,       /* for the next hop, which takes `mtu` */
 	SOURCE_QUENCH, /* IPv4 alone has it */
 	TROUBLE_COUNT
 };
@@ -84,6 +85,8 @@ struct icmp_error {
 	enum trouble what;
 	uint32_t seq;
 	uint16_t local_port, remote_port; /* 0: SERVICE_PORT, PEER_PORT */
+	uint16_t mtu, size; /* of the next hop; of the packet quoted (0: 1500). Over IPv6 both are told 20
+	                       octets larger: then segments are as large either way */
 };
 enum stack_verdict says_icmp(struct peer *p, struct icmp_error error);
 

@@ -4,8 +4,10 @@ TESTS += tests/conformance/conformance
 conformance_tables = \
 	tests/conformance/all.def \
 	tests/conformance/rfc2018.def \
+	tests/conformance/rfc4821.def \
 	tests/conformance/rfc5482.def \
 	tests/conformance/rfc5681.def \
+	tests/conformance/rfc5927.def \
 	tests/conformance/rfc5961.def \
 	tests/conformance/rfc6093.def \
 	tests/conformance/rfc6298.def \
@@ -22,6 +24,7 @@ tests_conformance_conformance_SOURCES = \
 	tests/conformance/table.c \
 	tests/conformance/tests.h \
 	tests/conformance/rfc2018.c \
+	tests/conformance/rfc4821.c \
 	tests/conformance/rfc5482.c \
 	tests/conformance/rfc5681.c \
 	tests/conformance/rfc5961.c \

@@ -37,6 +37,12 @@ static const struct requirement rfc5681[] = {
 static const struct requirement rfc6093[] = {
 #include "rfc6093.def"
 };
+static const struct requirement rfc5927[] = {
+#include "rfc5927.def"
+};
+static const struct requirement rfc4821[] = {
+#include "rfc4821.def"
+};
 static const struct requirement rfc5482[] = {
 #include "rfc5482.def"
 };
@@ -58,6 +64,8 @@ const struct document documents[] = {
 	DOCUMENT("6298", "Computing TCP's Retransmission Timer", rfc6298),
 	DOCUMENT("5681", "TCP Congestion Control", rfc5681),
 	DOCUMENT("6093", "On the Implementation of the TCP Urgent Mechanism", rfc6093),
+	DOCUMENT("5927", "ICMP Attacks against TCP", rfc5927),
+	DOCUMENT("4821", "Path MTU Discovery (with RFC 1191 and RFC 8201)", rfc4821),
 	DOCUMENT("5482", "TCP User Timeout Option", rfc5482),
 	DOCUMENT("9438", "CUBIC for Fast and Long-Distance Networks", rfc9438),
 };
