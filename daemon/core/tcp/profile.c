@@ -95,6 +95,7 @@ static void keep_offer(struct stack_tcp_config *tcp, const struct stack_tcp_conf
 	tcp->window_scale = offered->window_scale;
 	tcp->ecn = offered->ecn;
 	tcp->accecn = offered->accecn;
+	tcp->mss_max_bytes = offered->mss_max_bytes;
 }
 
 int stack_set_tcp(struct stack *stack, struct conn_handle handle, const struct stack_tcp_config *tcp)

@@ -251,12 +251,14 @@ static void what_a_syn_offers_stays(void **state)
 	tcp = of(p, p->conn);
 	tcp.timestamps = tcp.sack = tcp.window_scaling = false;
 	tcp.window_scale = 3;
+	tcp.mss_max_bytes = 500;
 	tcp.ttl = 9;
 	assert_int_equal(stack_set_tcp(p->stack, p->conn, &tcp), 0);
 	assert_int_equal(of(p, p->conn).ttl, 9);
 	peer_waits(p, DURATION_MS(1100));
 	expect(p, (struct seg){ .flags = TCP_SYN });
 	assert_true(p->last.options.has_timestamps && p->last.options.sack_permitted);
+	assert_int_equal(p->last.options.mss, first.mss);
 	assert_true(p->last.options.has_wscale && p->last.options.wscale == first.wscale);
 	peer_stop_anyhow(p);
 }
