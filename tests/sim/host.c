@@ -59,7 +59,12 @@ static void frames_in(struct host *host)
 			.checksum = packet->checksum_offset != 0 ? FRAME_CHECKSUM_PARTIAL : FRAME_CHECKSUM_UNKNOWN,
 		};
 
+		uint64_t cookies = stack_get_counters(host->stack)->cookies_received;
+
+		wire_in(&host->wire, packet);
 		stack_input(host->stack, host_now(host), &frame);
+		if (stack_get_counters(host->stack)->cookies_received > cookies)
+			wire_reborn(&host->wire, packet);
 	}
 }
 
@@ -96,6 +101,7 @@ static void frame_out(struct host *host, const struct frame_out *frame)
 	host->sim->packets++;
 	if (host->sim->trace)
 		packet_print(packet, host->sim->now, "out");
+	wire_out(&host->wire, packet);
 	impair_pass(&host->element, host->sim->now, packet);
 }
 
@@ -193,6 +199,7 @@ void host_begin(struct host *host, struct sim *sim, const struct stack_config *c
 	impair_add(&sim->impair, &host->element, NULL);
 	host->element.due = sim->now;
 	WATCH_CHECK(stack_new(&host->config, &memory, host_now(host), &host->stack) == 0);
+	host->wire.local = host->config.address[0].ip;
 	watch_begin(&host->watch, host->stack, host->ring);
 }
 
@@ -202,5 +209,6 @@ void host_end(struct host *host)
 	stack_free(host->stack);
 	WATCH_CHECK(host->memory.memory.live_count == 0);
 	watch_end(&host->watch);
+	wire_end(&host->wire);
 	free(host->ring);
 }

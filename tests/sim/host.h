@@ -5,6 +5,7 @@
 #include "../support/watch.h"
 #include "packet.h"
 #include "sim.h"
+#include "wire.h"
 
 struct endpoint;
 struct plan;
@@ -23,6 +24,7 @@ struct host {
 	struct host_memory memory;
 	struct journal_ring *ring;
 	struct watch watch;
+	struct wire wire;
 	int64_t clock_offset;  /* its clock minus the simulator's */
 	struct duration batch; /* frames wait this long for others to share their turn */
 	struct impair_packet *inbox, **inbox_end;

@@ -9,7 +9,9 @@ libsim_la_SOURCES = \
 	tests/sim/router.c \
 	tests/sim/service.c tests/sim/service.h \
 	tests/sim/sim.c tests/sim/sim.h \
+	tests/sim/spans.h \
 	tests/sim/transfer.c tests/sim/transfer.h \
+	tests/sim/wire.c tests/sim/wire.h \
 	tests/sim/world.c tests/sim/world.h \
 	tests/support/watch.h
 check_PROGRAMS += tests/sim/test_sim

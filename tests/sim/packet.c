@@ -212,6 +212,10 @@ static void print_tcp(const struct packet_view *view)
 	printf(" seq %u ack %u win %u len %u", tcp.seq.v, tcp.ack.v, tcp.window, tcp.payload_bytes);
 	if (tcp.options.has_mss)
 		printf(" mss %u", tcp.options.mss);
+	if (tcp.options.has_wscale)
+		printf(" wscale %u", tcp.options.wscale);
+	if (tcp.options.sack_permitted)
+		printf(" sackOK");
 	if (tcp.options.has_timestamps)
 		printf(" ts %u %u", tcp.options.tsval, tcp.options.tsecr);
 	for (int i = 0; i < tcp.options.sack_count; i++)

@@ -31,18 +31,6 @@ struct plan plan_random(struct sim *sim, uint32_t scale)
 /* ---- the streams -------------------------------------------------------------------------------------------------
  */
 
-static uint64_t stream_key(uint32_t iss, uint16_t port, uint16_t peer_port)
-{
-	return ((uint64_t)iss << 32 | (uint64_t)port << 16 | peer_port) * 0x9e3779b97f4a7c15u;
-}
-
-static uint8_t pattern(uint64_t key, uint64_t position)
-{
-	uint64_t word = (key ^ position >> 3) * 0xbf58476d1ce4e5b9u;
-
-	return (uint8_t)((word ^ word >> 31) >> (position & 7) * 8);
-}
-
 /* ISNs and id, as soon as they are known. */
 static void learn(struct endpoint *endpoint)
 {
@@ -108,7 +96,8 @@ static void check_bytes(struct endpoint *endpoint, const struct iovec *iov, size
 		size_t part = iov->iov_len < length ? iov->iov_len : length;
 
 		for (size_t i = 0; i < part; i++)
-			WATCH_CHECK(((const uint8_t *)iov->iov_base)[i] == pattern(key, endpoint->received + i));
+			WATCH_CHECK(((const uint8_t *)iov->iov_base)[i] ==
+			            stream_pattern(key, endpoint->received + i));
 		endpoint->received += part;
 		length -= part;
 	}
@@ -155,7 +144,7 @@ static void fill(struct endpoint *endpoint, const struct iovec *iov, size_t leng
 		size_t part = iov->iov_len < length ? iov->iov_len : length;
 
 		for (size_t i = 0; i < part; i++)
-			((uint8_t *)iov->iov_base)[i] = pattern(key, endpoint->sent + i);
+			((uint8_t *)iov->iov_base)[i] = stream_pattern(key, endpoint->sent + i);
 		endpoint->sent += part;
 		length -= part;
 	}

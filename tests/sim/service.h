@@ -38,6 +38,19 @@ struct endpoint {
 	struct instant read_at, write_at, end_at;
 };
 
+/* What the sender with this ISS and these ports sends at a position of its stream. */
+static inline uint64_t stream_key(uint32_t iss, uint16_t port, uint16_t peer_port)
+{
+	return ((uint64_t)iss << 32 | (uint64_t)port << 16 | peer_port) * 0x9e3779b97f4a7c15u;
+}
+
+static inline uint8_t stream_pattern(uint64_t key, uint64_t position)
+{
+	uint64_t word = (key ^ position >> 3) * 0xbf58476d1ce4e5b9u;
+
+	return (uint8_t)((word ^ word >> 31) >> (position & 7) * 8);
+}
+
 /* A plan at random: `scale` bytes are many. */
 struct plan plan_random(struct sim *sim, uint32_t scale);
 

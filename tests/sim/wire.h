@@ -1,0 +1,26 @@
+#pragma once
+/* What must hold of every segment that a host sends, judged from the wire alone: by what has arrived there and by
+ * what it has sent before. Nothing that arrived is known to have been taken, so all is judged by the most that it can
+ * have been allowed; what no peer could accuse it of is no breach. A breach is told and aborts. */
+#include "packet.h"
+
+struct wire_flow;
+
+struct wire {
+	struct ip_addr local;      /* address of the host */
+	struct wire_flow *flows;   /* the newest first */
+	struct wire_syn *syns;     /* that arrived, the newest first */
+	uint64_t segments, judged; /* that were sent; of which so many could be judged in all respects */
+};
+
+void wire_end(struct wire *wire);
+/* A frame that arrives at the host, just before the stack has it. */
+void wire_in(struct wire *wire, const struct impair_packet *packet);
+/* The stack has taken that frame for a SYN cookie that came back: the connection begins, maybe not for the first
+ * time.
+ */
+void wire_reborn(struct wire *wire, const struct impair_packet *packet);
+/* A frame that the host sends. */
+void wire_out(struct wire *wire, const struct impair_packet *packet);
+/* What the host has acknowledged last on the connection with this ISS; false: nothing, or not known. */
+bool wire_acked(const struct wire *wire, const struct flow *flow, uint32_t iss, uint32_t *ret_ack);
