@@ -202,9 +202,11 @@ enum stack_verdict arrive_synchronized(struct stack *stack, struct conn *conn, s
 	conn->last_speaker = SPEAKER_PEER;
 	if (conn->state == TCPS_SYN_RECEIVED && (in->seg.flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) &&
 	    seq_eq(in->seg.seq, conn->irs)) {
-		/* Simultaneous open, RFC 9293 figure 8: the SYN is known, its ACK is what is new. */
+		/* Simultaneous open, RFC 9293 figure 8: the SYN is known, its ACK is what is new. And its window,
+		 * which is not scaled (RFC 7323 section 2.2) as all that follows will do. */
 		in->seg.flags &= (uint16_t)~TCP_SYN;
 		in->seg.seq = conn->rcv_nxt;
+		in->seg.window = (uint16_t)(in->seg.window >> conn->agreed.snd_wscale);
 	}
 	if ((in->seg.flags & TCP_SYN) && conn->state > TCPS_SYN_RECEIVED && !(in->seg.flags & TCP_RST))
 		return reply_challenge(stack, conn); /* RFC 5961 section 4: whatever its sequence number */

@@ -421,6 +421,33 @@ static void nothing_before_our_syn(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* RFC 7323 section 2.2: the window of a segment with SYN is not scaled, whatever state it finds. */
+static void simultaneous_open_does_not_scale_the_syn(void **state)
+{
+	struct stack_connect_options to = { .remote = PEER_IP, .remote_port = 80, .local_port = 5000 };
+	struct seg syn = { .flags = TCP_SYN,
+		           .seq = 1000,
+		           .window = 2000,
+		           .source_port = 80,
+		           .destination_port = 5000,
+		           .options = { .has_wscale = true, .wscale = 7 } };
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	assert_int_equal(stack_connect(p->stack, &to, &p->conn), 0);
+	peer_turn(p);
+	expect(p, (struct seg){ .flags = TCP_SYN });
+	peer_sends(p, syn);
+	expect(p, (struct seg){ .flags = TCP_SYN | TCP_ACK, .ack = 1001 });
+	syn.flags = TCP_SYN | TCP_ACK;
+	syn.ack = OURS(1);
+	peer_sends(p, syn);
+	assert_int_equal(peer_state(p), TCPS_ESTABLISHED);
+	assert_in_range(peer_info(p).snd_wnd, 2000 - 127, 2000);
+	peer_ignores_rest(p);
+	peer_stop_anyhow(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -438,6 +465,7 @@ int main(void)
 		cmocka_unit_test(handshake_gives_the_first_sample),
 		cmocka_unit_test(lost_syn_makes_careful),
 		cmocka_unit_test(nothing_before_our_syn),
+		cmocka_unit_test(simultaneous_open_does_not_scale_the_syn),
 		cmocka_unit_test(initial_window_counts_bytes_too),
 	};
 
