@@ -435,9 +435,11 @@ struct listener *demux_listener(struct stack *stack, const struct ip_addr *local
 seq_t secrets_isn(struct stack *stack, const struct flow *flow);
 /* Added to the millisecond clock of a flow's timestamps (RFC 7323 section 7.1). */
 uint32_t secrets_timestamp_offset(struct stack *stack, const struct flow *flow);
-/* SYN cookies (RFC 4987): the ISN to answer with, and what an ACK of it proves. */
-seq_t secrets_cookie(struct stack *stack, const struct flow *flow, seq_t irs, uint16_t peer_mss);
-bool secrets_cookie_check(struct stack *stack, const struct flow *flow, seq_t irs, seq_t iss, uint16_t *ret_mss);
+/* SYN cookies (RFC 4987): the ISN to answer with, and what an ACK of it proves. `told`: what else must come back as it
+ * was told. */
+seq_t secrets_cookie(struct stack *stack, const struct flow *flow, seq_t irs, uint16_t peer_mss, uint32_t told);
+bool secrets_cookie_check(struct stack *stack, const struct flow *flow, seq_t irs, seq_t iss, uint32_t told,
+                          uint16_t *ret_mss);
 /* A free ephemeral port (RFC 6056 section 3.3.3); 0: none left. */
 uint16_t secrets_port(struct stack *stack, struct flow *flow);
 

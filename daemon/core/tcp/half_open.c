@@ -117,6 +117,13 @@ static void agree(const struct stack_tcp_config *tcp, const struct arrival *in, 
  * one of SACK. Without timestamps they are given up. */
 #define COOKIE_TS_BITS 5
 
+/* What the echo of this timestamp tells. It is hashed into the cookie: the echo of any other segment's timestamp,
+ * when the connection has been forgotten again, would tell of options that nobody has agreed on. */
+static uint32_t cookie_told(bool has_timestamps, uint32_t ts)
+{
+	return has_timestamps ? 1u << COOKIE_TS_BITS | (ts & ((1u << COOKIE_TS_BITS) - 1)) : 0;
+}
+
 static enum stack_verdict send_cookie(struct stack *stack, const struct stack_tcp_config *tcp, struct arrival *in,
                                       const struct tcp_agreed *wanted)
 {
@@ -132,7 +139,8 @@ static enum stack_verdict send_cookie(struct stack *stack, const struct stack_tc
 	     (agreed.sack ? 16u : 0);
 	if ((int32_t)(ts - now) > 0) /* never ahead of the clock: the next segment would look old */
 		ts -= 1u << COOKIE_TS_BITS;
-	syn_ack.seq = secrets_cookie(stack, &in->flow, in->seg.seq, agreed.peer_mss);
+	syn_ack.seq =
+	        secrets_cookie(stack, &in->flow, in->seg.seq, agreed.peer_mss, cookie_told(agreed.timestamps, ts));
 	syn_ack.options.tsval = ts;
 	syn_ack.options.tsecr = in->seg.options.tsval;
 	stack->cookie_sent_at = stack->now;
@@ -270,13 +278,15 @@ static bool read_cookie(struct stack *stack, const struct stack_tcp_config *tcp,
 	half->iss = seq_sub(seg->ack, 1);
 	half->irs = seq_sub(seg->seq, 1);
 	half->rcv_wnd = syn_window(tcp);
-	if (!secrets_cookie_check(stack, &in->flow, half->irs, half->iss, &agreed->peer_mss))
+	if (!secrets_cookie_check(stack, &in->flow, half->irs, half->iss,
+	                          cookie_told(seg->options.has_timestamps, ts), &agreed->peer_mss))
 		return false;
-	agreed->timestamps = tcp->timestamps && seg->options.has_timestamps;
+	/* All this was promised with the cookie, whatever has been tuned meanwhile. */
+	agreed->timestamps = seg->options.has_timestamps;
 	if (agreed->timestamps) {
 		half->ts_recent = seg->options.tsval;
-		agreed->sack = tcp->sack && (ts & 16);
-		agreed->window_scaling = tcp->window_scaling && (ts & 15) != 15;
+		agreed->sack = ts & 16;
+		agreed->window_scaling = (ts & 15) != 15;
 	}
 	if (agreed->window_scaling) {
 		agreed->snd_wscale = ts & 15;

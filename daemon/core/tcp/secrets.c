@@ -15,44 +15,45 @@ uint32_t secrets_timestamp_offset(struct stack *stack, const struct flow *flow)
 }
 
 /* A cookie is, from the top: 5 bits of a 64-second clock, 3 bits naming an MSS, 24 bits of keyed hash over flow, the
- * peer's ISN, the clock and the MSS. The least of these is the least that any peer gets: never more than it told
- * (MUST-16). */
+ * peer's ISN, the clock, the MSS, and what a timestamp tells besides. The least of these is the least that any peer
+ * gets: never more than it told (MUST-16). */
 static const uint16_t cookie_mss[8] = { MSS_FLOOR, 536, 1024, 1220, 1360, 1440, 1460, 8940 };
 
 #define COOKIE_CLOCK_NS (64LL * 1000000000)
 #define COOKIE_AGE_MAX 2 /* ticks: 64 to 128 seconds */
 
 static uint32_t cookie_hash(const struct stack *stack, const struct flow *flow, seq_t irs, uint64_t tick,
-                            uint32_t mss)
+                            uint32_t mss, uint32_t told)
 {
 	struct {
 		struct flow flow;
 		uint32_t irs;
 		uint64_t tick;
-		uint64_t mss;
-	} input = { *flow, irs.v, tick, mss };
+		uint32_t mss, told;
+	} input = { *flow, irs.v, tick, mss, told };
 
 	_Static_assert(sizeof(input) == 56, "hashed as bytes: no padding");
 	return (uint32_t)keyed_hash(&stack->cookie_key, &input, sizeof(input)) & 0xffffff;
 }
 
-seq_t secrets_cookie(struct stack *stack, const struct flow *flow, seq_t irs, uint16_t peer_mss)
+seq_t secrets_cookie(struct stack *stack, const struct flow *flow, seq_t irs, uint16_t peer_mss, uint32_t told)
 {
 	uint64_t tick = (uint64_t)(stack->now.ns / COOKIE_CLOCK_NS);
 	uint32_t mss = 7;
 
 	while (mss > 0 && cookie_mss[mss] > peer_mss)
 		mss--;
-	return SEQ((uint32_t)(tick & 31) << 27 | mss << 24 | cookie_hash(stack, flow, irs, tick, mss));
+	return SEQ((uint32_t)(tick & 31) << 27 | mss << 24 | cookie_hash(stack, flow, irs, tick, mss, told));
 }
 
-bool secrets_cookie_check(struct stack *stack, const struct flow *flow, seq_t irs, seq_t iss, uint16_t *ret_mss)
+bool secrets_cookie_check(struct stack *stack, const struct flow *flow, seq_t irs, seq_t iss, uint32_t told,
+                          uint16_t *ret_mss)
 {
 	uint64_t now = (uint64_t)(stack->now.ns / COOKIE_CLOCK_NS);
 	uint64_t age = ((now & 31) - (iss.v >> 27)) & 31;
 	uint32_t mss = iss.v >> 24 & 7;
 
-	if (age > COOKIE_AGE_MAX || cookie_hash(stack, flow, irs, now - age, mss) != (iss.v & 0xffffff))
+	if (age > COOKIE_AGE_MAX || cookie_hash(stack, flow, irs, now - age, mss, told) != (iss.v & 0xffffff))
 		return false;
 	*ret_mss = cookie_mss[mss];
 	return true;

@@ -151,6 +151,29 @@ static void cookie_timestamp_is_never_ahead(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* The echo of another segment's timestamp, after the connection was forgotten, tells nothing about options. */
+static void cookie_goes_with_its_timestamp(void **state)
+{
+	struct seg seg = { .flags = TCP_SYN, .seq = 1000, .source_port = 2000, .options = with_everything() };
+	struct peer *p = peer_start(one_half_open);
+
+	(void)state;
+	fills_the_table(p);
+	assert_int_equal(peer_sends(p, seg), VERDICT_COOKIE_SENT);
+	expect(p, (struct seg){ .flags = TCP_SYN | TCP_ACK, .ack = 1001 });
+	seg = (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1), .source_port = 2000 };
+	seg.options = (struct tcp_options){ .has_timestamps = true, .tsval = 78 };
+	for (uint32_t later = 1; later < 32; later++) {
+		seg.options.tsecr = p->last.options.tsval ^ later;
+		assert_int_equal(peer_puts(p, seg), VERDICT_DROP_LISTEN);
+	}
+	peer_turn(p);
+	peer_ignores_rest(p);
+	seg.options.tsecr = p->last.options.tsval;
+	assert_int_equal(peer_sends(p, seg), VERDICT_ACCEPTED);
+	peer_stop_anyhow(p);
+}
+
 /* The peer of a valid cookie believes in the connection: silence makes it try again, a RST would end it. */
 static void cookie_without_room_is_kept_waiting(void **state)
 {
@@ -455,6 +478,7 @@ int main(void)
 		cmocka_unit_test(dead_before_accepted_and_stopped),
 		cmocka_unit_test(dead_before_accepted_and_listened_again),
 		cmocka_unit_test(cookie_timestamp_is_never_ahead),
+		cmocka_unit_test(cookie_goes_with_its_timestamp),
 		cmocka_unit_test(cookie_without_room_is_kept_waiting),
 		cmocka_unit_test(cookie_with_a_full_backlog_is_kept_waiting),
 		cmocka_unit_test(cookie_meets_a_record_made_since),

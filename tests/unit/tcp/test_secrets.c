@@ -79,17 +79,18 @@ static void cookie_comes_back(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		cookie = secrets_cookie(stack, &flow, irs, sizes[i].told);
-		assert_true(secrets_cookie_check(stack, &flow, irs, cookie, &mss));
+		cookie = secrets_cookie(stack, &flow, irs, sizes[i].told, 7);
+		assert_true(secrets_cookie_check(stack, &flow, irs, cookie, 7, &mss));
 		assert_int_equal(mss, sizes[i].kept); /* never more than the peer takes */
 		assert_true(i == 0 || mss <= sizes[i].told);
 	}
-	cookie = secrets_cookie(stack, &flow, irs, 1460);
-	assert_false(secrets_cookie_check(stack, &beside, irs, cookie, &mss));
-	assert_false(secrets_cookie_check(stack, &flow, seq_add(irs, 1), cookie, &mss));
-	assert_false(secrets_cookie_check(stack, &flow, irs, seq_add(cookie, 1), &mss));
-	assert_false(secrets_cookie_check(stack, &flow, irs, SEQ(cookie.v ^ 1u << 24), &mss)); /* another MSS */
-	assert_false(secrets_cookie_check(stack, &flow, irs, SEQ(cookie.v ^ 1u << 31), &mss)); /* another time */
+	cookie = secrets_cookie(stack, &flow, irs, 1460, 7);
+	assert_false(secrets_cookie_check(stack, &beside, irs, cookie, 7, &mss));
+	assert_false(secrets_cookie_check(stack, &flow, seq_add(irs, 1), cookie, 7, &mss));
+	assert_false(secrets_cookie_check(stack, &flow, irs, seq_add(cookie, 1), 7, &mss));
+	assert_false(secrets_cookie_check(stack, &flow, irs, SEQ(cookie.v ^ 1u << 24), 7, &mss)); /* another MSS */
+	assert_false(secrets_cookie_check(stack, &flow, irs, SEQ(cookie.v ^ 1u << 31), 7, &mss)); /* another time */
+	assert_false(secrets_cookie_check(stack, &flow, irs, cookie, 6, &mss));                   /* other options */
 	unmake(stack);
 }
 
@@ -102,13 +103,13 @@ static void cookie_ages(void **state)
 
 	(void)state;
 	stack->now.ns = DURATION_S(64 * 100).ns; /* the beginning of a tick */
-	cookie = secrets_cookie(stack, &flow, SEQ(9), 1460);
+	cookie = secrets_cookie(stack, &flow, SEQ(9), 1460, 7);
 	stack->now.ns = DURATION_S(64 * 103).ns - 1;
-	assert_true(secrets_cookie_check(stack, &flow, SEQ(9), cookie, &mss));
+	assert_true(secrets_cookie_check(stack, &flow, SEQ(9), cookie, 7, &mss));
 	stack->now.ns += 1;
-	assert_false(secrets_cookie_check(stack, &flow, SEQ(9), cookie, &mss));
+	assert_false(secrets_cookie_check(stack, &flow, SEQ(9), cookie, 7, &mss));
 	stack->now.ns = DURATION_S(64 * 132).ns; /* the same five bits of the clock */
-	assert_false(secrets_cookie_check(stack, &flow, SEQ(9), cookie, &mss));
+	assert_false(secrets_cookie_check(stack, &flow, SEQ(9), cookie, 7, &mss));
 	unmake(stack);
 }
 
@@ -123,7 +124,7 @@ static void cookies_are_not_guessed(void **state)
 	(void)state;
 	for (int i = 0; i < 200000; i++)
 		hits += secrets_cookie_check(stack, &flow, SEQ(test_random_u64(&random)),
-		                             SEQ(test_random_u64(&random)), &mss);
+		                             SEQ(test_random_u64(&random)), 7, &mss);
 	assert_true(hits <= 1); /* 3 of 32 ticks, 24 bits: one in 178 million */
 	unmake(stack);
 }
