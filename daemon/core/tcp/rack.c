@@ -7,6 +7,13 @@ void rack_init(struct rack *rack, seq_t snd_una)
 	*rack = (struct rack){ .xmit_ts = { INT64_MIN }, .end_seq = snd_una, .fack = snd_una };
 }
 
+void rack_forget(struct rack *rack)
+{
+	seq_t fack = rack->fack;
+
+	rack_init(rack, fack);
+}
+
 void rack_update(struct rack *rack, struct instant at, seq_t end, struct instant now)
 {
 	if (!sent_after(at, end, rack->xmit_ts, rack->end_seq))

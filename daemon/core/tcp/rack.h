@@ -28,6 +28,9 @@ struct rack_reordering {
 
 void rack_init(struct rack *rack, seq_t snd_una);
 
+/* ACKs that seemed to be for what was sent again were for the originals: nothing is known of times. */
+void rack_forget(struct rack *rack);
+
 /* Section 6.2 step 2: a segment sent at `at` that ends at `end` has arrived. */
 void rack_update(struct rack *rack, struct instant at, seq_t end, struct instant now);
 

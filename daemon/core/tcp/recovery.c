@@ -77,6 +77,8 @@ static void undo(struct stack *stack, struct conn *conn, int64_t rtt_ns)
 	bool after_timeout = conn->ca_state == CA_LOSS;
 	struct loss_record *record = record_of(conn);
 
+	if (conn->tx)
+		rack_forget(&conn->tx->rack);
 	if (conn->ca_state != CA_OPEN) {
 		if (conn->tx)
 			sent_unmark_lost(&conn->tx->sent);
@@ -438,6 +440,9 @@ void recovery_note_duplicate(struct stack *stack, struct conn *conn, seq_t start
 	if (!conn->agreed.sack || !seq_lt(start, end))
 		return;
 	record = record_made(stack, conn);
-	if (record)
-		dsack_note(&record->duplicates, start, end);
+	if (!record)
+		return;
+	dsack_note(&record->duplicates, start, end);
+	conn->flags |= CONN_ACK_NOW;
+	conn_want_output(stack, conn);
 }

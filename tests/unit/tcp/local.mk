@@ -17,6 +17,7 @@ tcp_tests = \
 	tests/unit/tcp/test_path_mtu \
 	tests/unit/tcp/test_receive \
 	tests/unit/tcp/test_recovery \
+	tests/unit/tcp/test_repair \
 	tests/unit/tcp/test_reuse \
 	tests/unit/tcp/test_rtt \
 	tests/unit/tcp/test_secrets \
@@ -24,6 +25,7 @@ tcp_tests = \
 	tests/unit/tcp/test_sent \
 	tests/unit/tcp/test_state \
 	tests/unit/tcp/test_trouble \
+	tests/unit/tcp/test_undo \
 	tests/unit/tcp/test_urgent \
 	tests/unit/tcp/test_windows
 check_PROGRAMS += $(tcp_tests)
@@ -90,3 +92,9 @@ tests_unit_tcp_test_reuse_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/suppor
 tests_unit_tcp_test_reuse_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
 tests_unit_tcp_test_mechanisms_SOURCES = tests/unit/tcp/test_mechanisms.c
 tests_unit_tcp_test_mechanisms_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_repair_SOURCES = tests/unit/tcp/test_repair.c tests/unit/tcp/repair.h
+tests_unit_tcp_test_repair_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_repair_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_undo_SOURCES = tests/unit/tcp/test_undo.c tests/unit/tcp/repair.h
+tests_unit_tcp_test_undo_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_undo_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
