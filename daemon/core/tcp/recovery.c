@@ -282,9 +282,10 @@ void recovery_on_ack(struct stack *stack, struct conn *conn, const struct ack_fa
 	if (record)
 		undo_acked(&record->undo, conn->snd_una);
 	if (!conn->tx || !conn->tx->sent.first) {
-		if (record)
+		if (!conn->tx && record)
 			rack_adapt(&record->reordering, conn->snd_una, conn->snd_nxt, ack->dsack, recovered);
 		if (conn->tx) {
+			rack_learn(stack, conn, ack->dsack, recovered, news); /* also from the last ACK of a flight */
 			conn->tx->reo_due = INSTANT_NEVER;
 			path_acked(stack, conn, news);
 		}
