@@ -4,15 +4,18 @@ TESTS += tests/conformance/conformance
 conformance_tables = \
 	tests/conformance/all.def \
 	tests/conformance/rfc2018.def \
+	tests/conformance/rfc2883.def \
 	tests/conformance/rfc4821.def \
 	tests/conformance/rfc5482.def \
 	tests/conformance/rfc5681.def \
+	tests/conformance/rfc5682.def \
 	tests/conformance/rfc5927.def \
 	tests/conformance/rfc5961.def \
 	tests/conformance/rfc6093.def \
 	tests/conformance/rfc6298.def \
 	tests/conformance/rfc6675.def \
 	tests/conformance/rfc7323.def \
+	tests/conformance/rfc8985.def \
 	tests/conformance/rfc9293.def \
 	tests/conformance/rfc9438.def
 tests_conformance_conformance_SOURCES = \
@@ -21,17 +24,21 @@ tests_conformance_conformance_SOURCES = \
 	tests/conformance/main.c \
 	tests/conformance/report.c \
 	tests/conformance/requirement.h \
+	tests/conformance/sacking.c tests/conformance/sacking.h \
 	tests/conformance/table.c \
 	tests/conformance/tests.h \
 	tests/conformance/rfc2018.c \
+	tests/conformance/rfc2883.c \
 	tests/conformance/rfc4821.c \
 	tests/conformance/rfc5482.c \
 	tests/conformance/rfc5681.c \
+	tests/conformance/rfc5682.c \
 	tests/conformance/rfc5961.c \
 	tests/conformance/rfc6093.c \
 	tests/conformance/rfc6298.c \
 	tests/conformance/rfc6675.c \
 	tests/conformance/rfc7323.c \
+	tests/conformance/rfc8985.c \
 	tests/conformance/rfc9293_close.c \
 	tests/conformance/rfc9293_header.c \
 	tests/conformance/rfc9293_ip.c \

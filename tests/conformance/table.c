@@ -28,6 +28,15 @@ static const struct requirement rfc2018[] = {
 static const struct requirement rfc6675[] = {
 #include "rfc6675.def"
 };
+static const struct requirement rfc8985[] = {
+#include "rfc8985.def"
+};
+static const struct requirement rfc2883[] = {
+#include "rfc2883.def"
+};
+static const struct requirement rfc5682[] = {
+#include "rfc5682.def"
+};
 static const struct requirement rfc6298[] = {
 #include "rfc6298.def"
 };
@@ -60,6 +69,9 @@ const struct document documents[] = {
 	DOCUMENT("5961", "Improving TCP's Robustness to Blind In-Window Attacks", rfc5961),
 	DOCUMENT("7323", "TCP Extensions for High Performance", rfc7323),
 	DOCUMENT("2018", "TCP Selective Acknowledgment Options", rfc2018),
+	DOCUMENT("2883", "An Extension to SACK: D-SACK", rfc2883),
+	DOCUMENT("8985", "The RACK-TLP Loss Detection Algorithm", rfc8985),
+	DOCUMENT("5682", "F-RTO, with RFC 3522, 3708 and 4015, and PRR (RFC 9937)", rfc5682),
 	DOCUMENT("6675", "Conservative Loss Recovery Based on SACK", rfc6675),
 	DOCUMENT("6298", "Computing TCP's Retransmission Timer", rfc6298),
 	DOCUMENT("5681", "TCP Congestion Control", rfc5681),
