@@ -8,6 +8,7 @@
 #include "core/wire/checksum.h"
 #include "core/wire/ethernet.h"
 #include "core/wire/ipv4.h"
+#include "core/wire/ipv6.h"
 #include "core/wire/tcp.h"
 
 #define RIG_HANDLES 16
@@ -16,6 +17,9 @@
 #define RIG_PORT 7
 #define RIG_OWN ip_addr_v4(0xc0000202)
 #define RIG_PEER ip_addr_v4(0xc0000201)
+/* With accept_ra, the stack has IPv6 as well. */
+#define RIG_OWN6 ((struct ip_addr){ { 0x20, 0x01, 0x0d, 0xb8, [15] = 2 } })
+#define RIG_PEER6 ((struct ip_addr){ { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } })
 
 struct rig_conn {
 	struct conn_handle handle;
@@ -57,6 +61,8 @@ static inline void rig_begin(struct rig *rig, const struct stack_config *tweaked
 	config.mac = (struct mac_addr){ { 2, 0, 0, 0, 0, 2 } };
 	config.address[0] = (struct stack_address){ RIG_OWN, 120 };
 	config.address_count = 1;
+	if (config.accept_ra)
+		config.address[config.address_count++] = (struct stack_address){ RIG_OWN6, 64 };
 	config.journal = rig->ring;
 	WATCH_CHECK(stack_new(&config, &memory, rig->now, &rig->stack) == 0);
 	watch_begin(&rig->watch, rig->stack, rig->ring);
@@ -209,9 +215,18 @@ static inline void rig_check_out(struct rig *rig, const struct frame_out *out)
 		at += (uint32_t)out->iov[i].iov_len;
 	}
 	WATCH_CHECK(at == out->length);
-	if (load16(bytes + 12) != ETHERTYPE_IPV4)
+	if (load16(bytes + 12) == ETHERTYPE_IPV6) {
+		struct ipv6_problem problem;
+
+		WATCH_CHECK(ipv6_read(bytes + ETHERNET_HEADER_BYTES, at - ETHERNET_HEADER_BYTES, &ip) == 0);
+		WATCH_CHECK(ipv6_skip_extensions(&ip, &problem) == 0);
+		WATCH_CHECK(!ipv6_is_multicast(&ip.source) && !ip_addr_is_v4(&ip.source));
+		WATCH_CHECK(!ip_addr_is_any(&ip.destination) && !ip_addr_is_v4(&ip.destination));
+	} else if (load16(bytes + 12) == ETHERTYPE_IPV4) {
+		WATCH_CHECK(ipv4_read(bytes + ETHERNET_HEADER_BYTES, at - ETHERNET_HEADER_BYTES, &ip) == 0);
+	} else {
 		return;
-	WATCH_CHECK(ipv4_read(bytes + ETHERNET_HEADER_BYTES, at - ETHERNET_HEADER_BYTES, &ip) == 0);
+	}
 	if (ip.protocol != IP_PROTOCOL_TCP)
 		return;
 	WATCH_CHECK(tcp_read(ip.payload, ip.payload_bytes, &tcp) == 0);
