@@ -4,8 +4,6 @@
 
 enum { IPV4_HEADER_BYTES = 20 };
 
-#define ipv4_packet ip_packet /* its old name */
-
 /* Checks version, header length, total length against `length`, the header checksum; tolerates any options but
  * refuses ones whose length runs past the header, and source routes.
  * Returns 0; -EBADMSG malformed; -EILSEQ wrong header checksum; -EOPNOTSUPP source route. */
