@@ -7,10 +7,24 @@
 /* ---- hosts -------------------------------------------------------------------------------------------------------
  */
 
-struct ip_addr world_address(const struct world *world, uint32_t index)
+/* Which side of a dumbbell a host is on. */
+static unsigned side_of(const struct world *world, uint32_t index)
 {
-	/* 192.0.2.10 and up; the other side of a dumbbell is 198.51.100.0/24. */
-	return ip_addr_v4((world->dumbbell && index % 2 == 1 ? 0xc633640a : 0xc000020a) + index);
+	return world->dumbbell ? index % 2 : 0;
+}
+
+/* Number `number` of 192.0.2.0/24 and 2001:db8:0:1::/64; the other side of a dumbbell is 198.51.100.0/24 and
+ * 2001:db8:0:2::/64. */
+static struct ip_addr address(unsigned side, uint8_t number, bool ipv6)
+{
+	struct ip_addr v6 = { { 0x20, 1, 0x0d, 0xb8, [7] = (uint8_t)(1 + side), [15] = number } };
+
+	return ipv6 ? v6 : ip_addr_v4((side == 1 ? 0xc6336400 : 0xc0000200) + number);
+}
+
+struct ip_addr world_address(const struct world *world, uint32_t index, bool ipv6)
+{
+	return address(side_of(world, index), (uint8_t)(10 + index), ipv6);
 }
 
 /* What is not drawn stays at its default, which is why each has its own chance: many changes at once hide each other.
@@ -96,12 +110,6 @@ static struct mac_addr host_mac(uint32_t index)
 	return (struct mac_addr){ { 2, 0, 0, 0, 0, (uint8_t)(10 + index) } };
 }
 
-/* A router's address on one side of a dumbbell. */
-static struct ip_addr gateway(unsigned side)
-{
-	return ip_addr_v4(side == 1 ? 0xc6336401 : 0xc0000201);
-}
-
 static void configure(struct world *world, uint32_t index, struct stack_config *config)
 {
 	struct sim *sim = &world->sim;
@@ -109,11 +117,16 @@ static void configure(struct world *world, uint32_t index, struct stack_config *
 	stack_config_init(config);
 	test_random_fill(&sim->random, config->secret, sizeof(config->secret));
 	config->mac = host_mac(index);
-	config->address[0] = (struct stack_address){ world_address(world, index), 120 };
-	config->address_count = 1;
+	config->address[0] = (struct stack_address){ world_address(world, index, false), 120 };
+	config->address[1] = (struct stack_address){ world_address(world, index, true), 64 };
+	config->address_count = world->ipv6 ? 2 : 1;
 	if (world->dumbbell)
-		config->gateway = gateway(index % 2);
-	config->mtu_bytes = PICK(sim, 576, 1500, 1500, 1500, 9000, 65535);
+		config->gateway = address(side_of(world, index), 1, false);
+	if (world->dumbbell && world->ipv6)
+		config->gateway6 = address(side_of(world, index), 1, true);
+	config->dad_transmits = (uint8_t)PICK(sim, 0, 0, 1, 2);
+	config->mtu_bytes = world->ipv6 ? PICK(sim, 1280, 1500, 1500, 1500, 9000, 65535)
+	                                : PICK(sim, 576, 1500, 1500, 1500, 9000, 65535);
 	config->checksum_offload = sim_chance(sim, 500000);
 	if (config->checksum_offload)
 		config->gso_bytes_max = PICK(sim, 0, 16384, 65536);
@@ -141,7 +154,8 @@ static int64_t clock_before_wrap(struct sim *sim, const struct stack_config *con
 
 static struct flow wrap_flow(const struct world *world, uint32_t local, uint32_t remote)
 {
-	struct flow flow = { .local = world_address(world, local), .remote = world_address(world, remote) };
+	struct flow flow = { .local = world_address(world, local, world->ipv6),
+		             .remote = world_address(world, remote, world->ipv6) };
 
 	flow.local_port = local == 0 ? WRAP_PORT : WORLD_PORT;
 	flow.remote_port = local == 0 ? WORLD_PORT : WRAP_PORT;
@@ -199,11 +213,13 @@ static struct impair_element *draw_delay(struct sim *sim, struct impair_element 
 	return network_delay(sim, next, options);
 }
 
-static struct impair_element *draw_mtu(struct sim *sim, struct impair_element *next, struct impair_element *back)
+/* Not below what every path of that protocol must carry (RFC 8200 section 5). */
+static struct impair_element *draw_mtu(struct world *world, struct impair_element *next, struct impair_element *back)
 {
+	struct sim *sim = &world->sim;
 	struct network_mtu_options options = {
-		.mtu = PICK(sim, 576, 600, 1000, 1400),
-		.later_mtu = PICK(sim, 576, 1000, 1280, 9000),
+		.mtu = world->ipv6 ? PICK(sim, 1280, 1300, 1400) : PICK(sim, 576, 600, 1000, 1400),
+		.later_mtu = world->ipv6 ? PICK(sim, 1280, 1400, 9000) : PICK(sim, 576, 1000, 1280, 9000),
 		.later = INSTANT_NEVER,
 		.silent = sim_chance(sim, 200000),
 		.no_size = sim_chance(sim, 200000),
@@ -245,7 +261,7 @@ static struct impair_element *draw_way(struct world *world, struct host *host, s
 	if (boxed)
 		draw_middlebox(world, host, &way, ret_in);
 	if (!pristine && sim_chance(sim, 150000))
-		way = draw_mtu(sim, way, &host->element);
+		way = draw_mtu(world, way, &host->element);
 	if (!pristine)
 		way = draw_harm(sim, way);
 	way = draw_delay(sim, way, pristine);
@@ -306,11 +322,14 @@ static void build_dumbbell(struct world *world, struct network_switch *network[2
 
 	for (unsigned i = 0; i < 2; i++) {
 		network[i] = network_switch(sim);
-		side[i][i] =
-		        (struct network_router_side){ .mac = router_mac(i, i), .address = gateway(i), .mtu = 65535 };
+		side[i][i] = (struct network_router_side){ .mac = router_mac(i, i),
+			                                   .address = address(i, 1, false),
+			                                   .address6 = address(i, 1, true),
+			                                   .mtu = 65535 };
 		side[i][i].out = network_switch_in(network[i]);
-		side[i][!i] =
-		        (struct network_router_side){ .mac = router_mac(i, !i), .mtu = PICK(sim, 576, 1500, 65535) };
+		side[i][!i] = (struct network_router_side){ .mac = router_mac(i, !i),
+			                                    .mtu = world->ipv6 ? PICK(sim, 1280, 1500, 65535)
+			                                                       : PICK(sim, 576, 1500, 65535) };
 		router[i] = network_router(sim, side[i]);
 		network_switch_port(network[i], router_mac(i, i), network_router_in(router[i], i));
 	}
@@ -324,8 +343,10 @@ static void build_dumbbell(struct world *world, struct network_switch *network[2
 	for (uint32_t i = 0; i < world->hosts; i++) {
 		unsigned at = i % 2;
 
-		network_router_route(router[at], world_address(world, i), at, host_mac(i));
-		network_router_route(router[!at], world_address(world, i), at, router_mac(at, !at));
+		for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+			network_router_route(router[at], world_address(world, i, ipv6), at, host_mac(i));
+			network_router_route(router[!at], world_address(world, i, ipv6), at, router_mac(at, !at));
+		}
 	}
 }
 
@@ -338,6 +359,7 @@ void world_build(struct world *world)
 	wraps = sim_chance(sim, 400000);
 	pristine = sim_chance(sim, 50000);
 	world->dumbbell = sim_chance(sim, 200000);
+	world->ipv6 = sim_chance(sim, 400000);
 	world->hosts = world->dumbbell ? sim_between(sim, 2, WORLD_HOSTS_MAX) : sim_chance(sim, 200000) ? 3 : 2;
 	world->scale = PICK(sim, 1000, 20000, 100000, 400000);
 	world->connects_left = PICK(sim, 2, 10, 30, 60);

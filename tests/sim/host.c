@@ -199,7 +199,7 @@ void host_begin(struct host *host, struct sim *sim, const struct stack_config *c
 	impair_add(&sim->impair, &host->element, NULL);
 	host->element.due = sim->now;
 	WATCH_CHECK(stack_new(&host->config, &memory, host_now(host), &host->stack) == 0);
-	host->wire.local = host->config.address[0].ip;
+	host->wire.mac = host->config.mac;
 	watch_begin(&host->watch, host->stack, host->ring);
 }
 

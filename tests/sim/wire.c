@@ -57,7 +57,8 @@ static bool look(const struct wire *wire, const struct impair_packet *packet, bo
 		ret_sight->flow.local_port = ret_sight->seg.source_port;
 		ret_sight->flow.remote_port = ret_sight->seg.destination_port;
 	} else {
-		if (!ip_addr_equal(&destination, &wire->local) || !packet_segment_is_sound(packet, &view))
+		if (memcmp(packet->bytes, wire->mac.b, sizeof(wire->mac)) != 0 ||
+		    !packet_segment_is_sound(packet, &view))
 			return false;
 		ret_sight->flow = (struct flow){ .local = destination, .remote = source };
 		ret_sight->flow.local_port = ret_sight->seg.destination_port;

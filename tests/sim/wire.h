@@ -7,7 +7,7 @@
 struct wire_flow;
 
 struct wire {
-	struct ip_addr local;      /* address of the host */
+	struct mac_addr mac;       /* of the host */
 	struct wire_flow *flows;   /* the newest first */
 	struct wire_syn *syns;     /* that arrived, the newest first */
 	uint64_t segments, judged; /* that were sent; of which so many could be judged in all respects */

@@ -8,7 +8,8 @@
 
 void world_open(struct world *world, struct host *from, uint32_t to, uint16_t local_port, uint16_t port)
 {
-	struct stack_connect_options options = { .remote = world_address(world, to),
+	bool ipv6 = world->ipv6 && (local_port != 0 || sim_chance(&world->sim, 600000));
+	struct stack_connect_options options = { .remote = world_address(world, to, ipv6),
 		                                 .remote_port = port,
 		                                 .local_port = local_port,
 		                                 .service = 4,

@@ -13,6 +13,7 @@ struct world {
 	struct impair_element chaos;
 	struct host host[WORLD_HOSTS_MAX];
 	uint32_t hosts;
+	bool ipv6;      /* as well as IPv4 */
 	bool dumbbell;  /* two switches, each with a router, and one line between them; else all are at one switch */
 	uint32_t scale; /* bytes that are many here */
 	uint32_t connects_left, troubles_left; /* for chaos to make */
@@ -28,7 +29,7 @@ void world_end(struct world *world);
 void world_build(struct world *world);
 /* Changes what is tunable, starting from what it is. */
 void world_draw_tcp(struct sim *sim, struct stack_tcp_config *tcp);
-struct ip_addr world_address(const struct world *world, uint32_t index);
+struct ip_addr world_address(const struct world *world, uint32_t index, bool ipv6);
 /* Opens a connection with a plan at random. `to`: index of a host, or WORLD_NOBODY. `local_port` 0: any. */
 void world_open(struct world *world, struct host *from, uint32_t to, uint16_t local_port, uint16_t port);
 /* The host's service listens, if it did not. */
