@@ -435,15 +435,24 @@ struct stack_conn_info {
 	uint8_t snd_wscale, rcv_wscale, ca_state; /* ca_state: 0 open, 1 recovery, 2 loss (RTO) */
 	uint16_t service;
 	const char *congestion;
-	struct instant opened, last_snd, last_rcv;
-	struct duration rto, srtt, rttvar, min_rtt, timer_left; /* timer_left: of retransmission; 0 none */
+	struct instant opened, last_snd, last_rcv, last_data_rcv; /* 0: never. last_snd: data; last_rcv: anything */
+	struct duration rto, srtt, rttvar, min_rtt, timer_left;   /* timer_left: of retransmission; 0 none */
 	uint32_t backoff, retrans, retrans_total;
 	uint32_t mss, advmss, pmtu;
 	uint64_t cwnd, ssthresh, pacing_rate;
 	uint64_t bytes_sent, bytes_retrans, bytes_acked, bytes_received;
 	uint32_t segs_out, segs_in, data_segs_out, data_segs_in;
-	uint32_t unacked, lost, sacked, notsent, recv_q, send_q, rcv_ooopack; /* bytes, but rcv_ooopack (ranges) */
+	uint32_t unacked, lost, sacked, notsent, recv_q, send_q, rcv_holes; /* bytes, but rcv_holes (ranges) */
 	uint32_t snd_wnd, rcv_wnd, rcvbuf, sndbuf, backlog, accept_q;
+	uint32_t rcv_ooopack;                                    /* segments that arrived ahead of a hole, so far */
+	uint32_t rcv_mss, rcv_space;                             /* rcv_space: read in this round of auto-tuning */
+	uint32_t probes, urgent_left;                            /* of window or keepalive, unanswered; bytes */
+	uint32_t icmp_errors;                                    /* and the latest, valid when there was one: */
+	uint8_t icmp_type, icmp_code, dscp, rcv_dscp;            /* rcv_dscp: of the latest segment */
+	struct duration ato, rcv_rtt;                            /* 0: not known */
+	struct duration busy_time, rwnd_limited, sndbuf_limited; /* see chrono.h */
+	struct duration user_timeout, keepalive_left;            /* 0: none; until the next probe, if it stays idle */
+	uint64_t max_pacing_rate;                                /* 0: no limit */
 	uint32_t iss, irs, snd_una, snd_nxt, rcv_nxt;
 	uint32_t dsack_dups, reord_seen; /* D-SACKs received; times reordering was seen */
 	uint32_t total_rto, total_rto_recoveries;

@@ -21,6 +21,15 @@ static void put_ms(json_t *object, const char *key, int64_t ns, bool *failed)
 	put(object, key, json_real((double)(ns / 1000) / 1000.0), failed);
 }
 
+/* A time that is null when there is none. */
+static void put_ms_or_null(json_t *object, const char *key, struct duration time, bool *failed)
+{
+	if (time.ns == 0)
+		put(object, key, json_null(), failed);
+	else
+		put_ms(object, key, time.ns, failed);
+}
+
 /* Time since `then`, in ms; null for "never happened". */
 static void put_since(json_t *object, const char *key, struct instant then, struct instant now, bool *failed)
 {
@@ -135,6 +144,10 @@ static void put_congestion(json_t *object, const struct stack_conn_info *info, b
 	put(object, "ssthresh", info->ssthresh >= INT64_MAX ? json_null() : json_integer((json_int_t)info->ssthresh),
 	    failed);
 	put_integer(object, "pacing_rate", info->pacing_rate, failed);
+	put_integer(object, "max_pacing_rate", info->max_pacing_rate, failed);
+	put_ms(object, "busy", info->busy_time.ns, failed);
+	put_ms(object, "rwnd_limited", info->rwnd_limited.ns, failed);
+	put_ms(object, "sndbuf_limited", info->sndbuf_limited.ns, failed);
 	put_integer(object, "unacked", info->unacked, failed);
 	put_integer(object, "retrans", info->retrans, failed);
 	put_integer(object, "retrans_total", info->retrans_total, failed);
@@ -149,13 +162,15 @@ static void put_timers(json_t *object, const struct stack_conn_info *info, struc
 	put_ms(object, "rtt", info->srtt.ns, failed);
 	put_ms(object, "rttvar", info->rttvar.ns, failed);
 	put_ms(object, "minrtt", info->min_rtt.ns, failed);
-	if (info->timer_left.ns)
-		put_ms(object, "timer", info->timer_left.ns, failed);
-	else
-		put(object, "timer", json_null(), failed);
+	put_ms_or_null(object, "timer", info->timer_left, failed);
+	put_ms(object, "ato", info->ato.ns, failed);
+	put_ms_or_null(object, "keepalive", info->keepalive_left, failed);
+	put_ms_or_null(object, "user_timeout", info->user_timeout, failed);
 	put_integer(object, "backoff", info->backoff, failed);
+	put_integer(object, "probes", info->probes, failed);
 	put_since(object, "lastsnd", info->last_snd, now, failed);
-	put_since(object, "lastrcv", info->last_rcv, now, failed);
+	put_since(object, "lastrcv", info->last_data_rcv, now, failed);
+	put_since(object, "lastack", info->last_rcv, now, failed);
 }
 
 static void put_traffic(json_t *object, const struct stack_conn_info *info, bool *failed)
@@ -163,6 +178,7 @@ static void put_traffic(json_t *object, const struct stack_conn_info *info, bool
 	put_integer(object, "recv_q", info->recv_q, failed);
 	put_integer(object, "send_q", info->send_q, failed);
 	put_integer(object, "mss", info->mss, failed);
+	put_integer(object, "rcvmss", info->rcv_mss, failed);
 	put_integer(object, "advmss", info->advmss, failed);
 	put_integer(object, "pmtu", info->pmtu, failed);
 	put_integer(object, "bytes_sent", info->bytes_sent, failed);
@@ -174,10 +190,26 @@ static void put_traffic(json_t *object, const struct stack_conn_info *info, bool
 	put_integer(object, "data_segs_out", info->data_segs_out, failed);
 	put_integer(object, "data_segs_in", info->data_segs_in, failed);
 	put_integer(object, "rcv_ooopack", info->rcv_ooopack, failed);
+	put_integer(object, "rcv_holes", info->rcv_holes, failed);
+	put_ms_or_null(object, "rcv_rtt", info->rcv_rtt, failed);
+	put_integer(object, "rcv_space", info->rcv_space, failed);
 	put_integer(object, "snd_wnd", info->snd_wnd, failed);
 	put_integer(object, "rcv_wnd", info->rcv_wnd, failed);
 	put_integer(object, "rcvbuf", info->rcvbuf, failed);
 	put_integer(object, "sndbuf", info->sndbuf, failed);
+}
+
+/* What TCP was told from outside of its stream. */
+static void put_advice(json_t *object, const struct stack_conn_info *info, bool *failed)
+{
+	bool any = info->icmp_errors > 0;
+
+	put_integer(object, "urg", info->urgent_left, failed);
+	put_integer(object, "dscp", info->dscp, failed);
+	put_integer(object, "rcv_dscp", info->rcv_dscp, failed);
+	put_integer(object, "icmp_errors", info->icmp_errors, failed);
+	put(object, "icmp_type", any ? json_integer(info->icmp_type) : json_null(), failed);
+	put(object, "icmp_code", any ? json_integer(info->icmp_code) : json_null(), failed);
 }
 
 json_t *render_connection(const struct stack_conn_info *info, const struct render_names *names, struct instant now)
@@ -206,6 +238,7 @@ json_t *render_connection(const struct stack_conn_info *info, const struct rende
 	put_congestion(object, info, &failed);
 	put_timers(object, info, now, &failed);
 	put_traffic(object, info, &failed);
+	put_advice(object, info, &failed);
 	return finish(object, failed);
 }
 

@@ -56,13 +56,22 @@ enum tapstack_field_kind {
 	X(rttvar, MILLISECONDS, "ms", "its variation")                                                               \
 	X(minrtt, MILLISECONDS, "ms", "least round-trip time")                                                       \
 	X(timer, MILLISECONDS, "ms", "until the retransmission timer goes off")                                      \
+	X(ato, MILLISECONDS, "ms", "longest delay of an ACK")                                                        \
+	X(keepalive, MILLISECONDS, "ms", "until a keepalive probe if nothing arrives; null: none")                   \
+	X(user_timeout, MILLISECONDS, "ms", "data may be unacknowledged so long; null: only as R2 says")             \
 	X(backoff, NUMBER, "", "times the time-out has been doubled")                                                \
+	X(probes, NUMBER, "", "probes of window or keepalive that were not answered")                                \
 	X(mss, NUMBER, "bytes", "largest segment we send")                                                           \
+	X(rcvmss, NUMBER, "bytes", "largest segment received")                                                       \
 	X(advmss, NUMBER, "bytes", "largest segment we asked for")                                                   \
 	X(pmtu, NUMBER, "bytes", "path MTU")                                                                         \
 	X(cwnd, NUMBER, "bytes", "congestion window")                                                                \
 	X(ssthresh, NUMBER, "bytes", "slow-start threshold")                                                         \
 	X(pacing_rate, NUMBER, "bytes/s", "pacing rate; 0: not paced")                                               \
+	X(max_pacing_rate, NUMBER, "bytes/s", "limit of it; 0: none")                                                \
+	X(busy, MILLISECONDS, "ms", "time with something sent or to be sent")                                        \
+	X(rwnd_limited, MILLISECONDS, "ms", "of it, held up by the peer's window")                                   \
+	X(sndbuf_limited, MILLISECONDS, "ms", "of it, held up by the send buffer")                                   \
 	X(bytes_sent, NUMBER, "bytes", "payload sent, with retransmissions")                                         \
 	X(bytes_retrans, NUMBER, "bytes", "payload sent again")                                                      \
 	X(bytes_acked, NUMBER, "bytes", "payload that the peer has acknowledged")                                    \
@@ -71,19 +80,29 @@ enum tapstack_field_kind {
 	X(segs_in, NUMBER, "", "segments received")                                                                  \
 	X(data_segs_out, NUMBER, "", "segments with payload sent")                                                   \
 	X(data_segs_in, NUMBER, "", "segments with payload received")                                                \
-	X(lastsnd, MILLISECONDS, "ms", "since the last segment was sent")                                            \
-	X(lastrcv, MILLISECONDS, "ms", "since the last segment arrived")                                             \
+	X(lastsnd, MILLISECONDS, "ms", "since the last segment with payload was sent")                               \
+	X(lastrcv, MILLISECONDS, "ms", "since the last segment with payload arrived")                                \
+	X(lastack, MILLISECONDS, "ms", "since the last segment of any kind arrived")                                 \
 	X(unacked, NUMBER, "bytes", "sent, not acknowledged")                                                        \
 	X(retrans, NUMBER, "", "retransmissions under way")                                                          \
 	X(retrans_total, NUMBER, "", "retransmissions so far")                                                       \
 	X(lost, NUMBER, "bytes", "taken for lost")                                                                   \
 	X(sacked, NUMBER, "bytes", "selectively acknowledged")                                                       \
 	X(notsent, NUMBER, "bytes", "given to TCP, not yet sent")                                                    \
-	X(rcv_ooopack, NUMBER, "", "ranges held that lie ahead of a hole")                                           \
+	X(rcv_ooopack, NUMBER, "", "segments that arrived ahead of a hole")                                          \
+	X(rcv_holes, NUMBER, "", "ranges held that lie ahead of a hole")                                             \
+	X(rcv_rtt, MILLISECONDS, "ms", "round-trip time as a receiver sees it; null: not known")                     \
+	X(rcv_space, NUMBER, "bytes", "read in this round of buffer tuning")                                         \
 	X(snd_wnd, NUMBER, "bytes", "window that the peer offers")                                                   \
 	X(rcv_wnd, NUMBER, "bytes", "window that we offer")                                                          \
 	X(rcvbuf, NUMBER, "bytes", "size of the receive buffer")                                                     \
 	X(sndbuf, NUMBER, "bytes", "size of the send buffer")                                                        \
+	X(urg, NUMBER, "bytes", "urgent data not yet read")                                                          \
+	X(dscp, NUMBER, "", "differentiated services code point of what is sent")                                    \
+	X(rcv_dscp, NUMBER, "", "and of what came last")                                                             \
+	X(icmp_errors, NUMBER, "", "ICMP errors about it")                                                           \
+	X(icmp_type, NUMBER, "", "type of the latest; null: none")                                                   \
+	X(icmp_code, NUMBER, "", "and its code")                                                                     \
 	X(iss, NUMBER, "", "our initial sequence number")                                                            \
 	X(irs, NUMBER, "", "the peer's initial sequence number")                                                     \
 	X(snd_una, NUMBER, "", "oldest unacknowledged sequence number")                                              \

@@ -138,7 +138,7 @@ def blind_data(scene):
         forge(scene, victim, [0, 1, 100], URG | ACK, acks, b"poison", options)
         victim.speak()
     row = victim.numbers()[2]
-    equal((row["state"], row["recv_q"], row["rcv_ooopack"]), ("ESTABLISHED", 0, 0), "the victim's connection")
+    equal((row["state"], row["recv_q"], row["rcv_holes"]), ("ESTABLISHED", 0, 0), "the victim's connection")
     victim.close()
 
 
@@ -285,7 +285,7 @@ def hole_flood(scene):
     grown = scene.daemon.rss_kib() - memory
     check(grown < 64 << 10, f"the daemon has grown by {grown} KiB")
     hostile.reset()
-    return f"{row['rcv_ooopack']} out of order, daemon + {grown} KiB"
+    return f"{row['rcv_holes']} out of order, daemon + {grown} KiB"
 
 
 def tiny_segments(scene):

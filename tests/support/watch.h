@@ -149,7 +149,7 @@ static inline bool watch_gauges(struct watch *watch, const struct stack_gauges *
 				continue;
 			reserved += tcp_state_transitions_left(info[i].state);
 			holds |= info[i].send_q > 0 || info[i].unacked > 0 || info[i].recv_q > 0 ||
-			         info[i].rcv_ooopack > 0;
+			         info[i].rcv_holes > 0;
 			watch_edge(watch, &info[i]);
 			WATCH_CHECK(info[i].sacked + info[i].lost <= info[i].unacked);
 			WATCH_CHECK(info[i].retrans <= info[i].lost);

@@ -29,7 +29,8 @@ struct conn *conn_new(struct stack *stack, const struct flow *flow, const struct
 	conn->flags = CONN_NOT_HASHED;
 	conn->congestion = congestion;
 	conn->tcp = profile_share(tcp);
-	conn->opened = conn->last_rcv = conn->last_snd = conn->progress_at = conn->autotune_at = stack->now;
+	conn->opened = conn->last_rcv = conn->last_snd = conn->progress_at = stack->now;
+	conn->autotune_us = (uint32_t)(stack->now.ns / 1000);
 	conn->rtx_due = conn->ack_due = conn->idle_due = conn->pace_due = INSTANT_NEVER;
 	conn->rcvbuf = conn->tcp->rcvbuf_initial_bytes;
 	conn->sndbuf = conn->tcp->sndbuf_initial_bytes;
@@ -130,6 +131,7 @@ struct send_queue *conn_tx(struct stack *stack, struct conn *conn)
 		conn->tx->round_end = conn->snd_nxt;
 		conn->tx->reo_due = conn->tx->pto_due = INSTANT_NEVER;
 		rack_init(&conn->tx->rack, conn->snd_una);
+		chrono_start(&conn->tx->chrono, stack->now);
 	}
 	return conn->tx;
 }
@@ -158,10 +160,28 @@ struct conn_extra *conn_extra(struct stack *stack, struct conn *conn)
 	return conn->extra;
 }
 
+/* A busy time is over; that of a SYN alone is none. */
+static void add_busy_time(struct stack *stack, struct conn *conn)
+{
+	struct chrono *chrono = &conn->tx->chrono;
+	struct conn_extra *extra;
+
+	if (conn->bytes_acked == 0 && seq_leq(conn->snd_end, seq_add(conn->iss, 1)))
+		return;
+	conn->busy_ticks = chrono_add_ticks(conn->busy_ticks, chrono->busy_since, stack->now);
+	chrono_set(chrono, CHRONO_FREE, stack->now);
+	if (chrono->limited[CHRONO_RWND].ns == 0 && chrono->limited[CHRONO_SNDBUF].ns == 0)
+		return;
+	extra = conn_extra(stack, conn);
+	for (int by = CHRONO_RWND; extra && by < CHRONO_LIMITS; by++)
+		extra->limited[by].ns += chrono->limited[by].ns;
+}
+
 static void free_tx(struct stack *stack, struct conn *conn)
 {
 	if (!conn->tx)
 		return;
+	add_busy_time(stack, conn);
 	sent_clear(&conn->tx->sent, &stack->sents);
 	strip_clear(&conn->tx->strip, &stack->blocks);
 	pool_put(&stack->send_queues, conn->tx);

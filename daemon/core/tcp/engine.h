@@ -14,6 +14,7 @@
 #include "core/net/net.h"
 #include "core/net/path.h"
 #include "core/stack.h"
+#include "core/tcp/chrono.h"
 #include "core/tcp/dsack.h"
 #include "core/tcp/frto.h"
 #include "core/tcp/path_mtu.h"
@@ -132,6 +133,7 @@ struct send_queue {
 	seq_t small_end; /* end of the last partial segment sent (Nagle, in Minshall's form); valid with has_small */
 	seq_t snd_up;    /* SND.UP: the octet after the urgent data; valid with has_urgent */
 	bool has_small, has_urgent;
+	struct chrono chrono;  /* of this busy time */
 	uint32_t dupack_bytes; /* without SACK: what duplicate ACKs tell has left the network (RFC 5681, 6582) */
 	seq_t round_end;       /* the round trip ends when this is acknowledged */
 	uint32_t bytes_in_round;
@@ -161,7 +163,9 @@ struct conn_extra {
 	struct pool_head head;
 	uint32_t peer_user_timeout_s; /* as the peer has told (RFC 5482); 0: it has not */
 	struct stack_soft_error soft_error;
-	seq_t rcv_up; /* RCV.UP: the octet after the urgent data; valid with has_urgent */
+	struct duration limited[CHRONO_LIMITS]; /* of busy times that are over */
+	uint32_t rcv_ooopack;                   /* segments that arrived ahead of a hole */
+	seq_t rcv_up;                           /* RCV.UP: the octet after the urgent data; valid with has_urgent */
 	bool has_urgent;
 	struct path_trouble path;
 	struct loss_record loss;
@@ -249,7 +253,8 @@ struct conn {
 
 	uint32_t rcvbuf, sndbuf;
 	seq_t autotune_seq;
-	struct instant autotune_at;
+	uint32_t autotune_us; /* when its round began, modulo 2^32 */
+	uint32_t rcv_rtt_us;  /* round-trip time as a receiver sees it; 0: not known */
 
 	struct receive_queue *rx;
 	struct send_queue *tx;
@@ -260,10 +265,12 @@ struct conn {
 	struct instant opened, last_rcv, last_snd, progress_at;
 	/* The congestion algorithm's decision in force; ssthresh UINT32_MAX: not yet known */
 	uint32_t cwnd, ssthresh, burst_max;
+	uint32_t last_data_rcv_ms; /* on the clock of timestamps without an offset; valid with data_segs_in */
 	uint64_t pacing_bytes_per_s;
 	const struct stack_congestion *congestion;
 	uint64_t bytes_received, bytes_retransmitted, bytes_acked;
 	uint32_t segs_in, segs_out, data_segs_in, data_segs_out, retransmits;
+	uint32_t busy_ticks; /* see chrono.h; of busy times that are over */
 	_Alignas(8) uint8_t cc_state[CC_INLINE_BYTES];
 };
 _Static_assert(sizeof(struct conn) <= 496, "an idle connection must stay below 512 bytes all told");
@@ -435,8 +442,8 @@ struct listener *demux_listener(struct stack *stack, const struct ip_addr *local
 seq_t secrets_isn(struct stack *stack, const struct flow *flow);
 /* Added to the millisecond clock of a flow's timestamps (RFC 7323 section 7.1). */
 uint32_t secrets_timestamp_offset(struct stack *stack, const struct flow *flow);
-/* SYN cookies (RFC 4987): the ISN to answer with, and what an ACK of it proves. `told`: what else must come back as it
- * was told. */
+/* SYN cookies (RFC 4987): the ISN to answer with, and what an ACK of it proves. `told`: what else must come back as
+ * it was told. */
 seq_t secrets_cookie(struct stack *stack, const struct flow *flow, seq_t irs, uint16_t peer_mss, uint32_t told);
 bool secrets_cookie_check(struct stack *stack, const struct flow *flow, seq_t irs, seq_t iss, uint32_t told,
                           uint16_t *ret_mss);
@@ -657,6 +664,8 @@ void patience_fire(struct stack *stack, struct conn *conn);
 void patience_retransmitted(struct stack *stack, struct conn *conn);
 /* The user timeout in force; 0: none but R2. */
 struct duration patience_user_timeout(const struct conn *conn);
+/* Until the next keepalive probe if nothing arrives; 0: none is to be sent. */
+struct duration patience_keepalive_left(const struct stack *stack, const struct conn *conn);
 /* The user timeout option (RFC 5482): what to say, if anything, and what the peer has said. */
 void patience_fill_option(const struct stack_tcp_config *tcp, struct tcp_options *options);
 void patience_take_option(struct stack *stack, struct conn *conn, const struct tcp_options *options);

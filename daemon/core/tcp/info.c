@@ -3,6 +3,47 @@
 
 #include <errno.h>
 
+/* A clock of 32 bits in ms, when it showed `then`. Right for 49 days. */
+static struct instant at_ms(const struct stack *stack, uint32_t then)
+{
+	return (struct instant){ stack->now.ns - (int64_t)(tcp_clock_ms(stack) - then) * 1000000 };
+}
+
+/* What Linux's struct tcp_info has beside the variables of the protocol, and what we have beside that. */
+static void fill_observations(const struct stack *stack, const struct conn *conn, struct stack_conn_info *info)
+{
+	const struct conn_extra *extra = conn->extra;
+	const struct send_queue *tx = conn->tx;
+	int64_t urgent = stack_urgent(stack, info->handle);
+
+	info->last_data_rcv = conn->data_segs_in > 0 ? at_ms(stack, conn->last_data_rcv_ms) : (struct instant){ 0 };
+	info->rcv_mss = conn->rcv_mss;
+	info->rcv_space = conn->rx ? (uint32_t)seq_diff(conn->rx->read, conn->autotune_seq) : 0;
+	info->probes = conn->flags & CONN_PERSIST ? conn->backoff : conn->keepalive_probes;
+	info->urgent_left = urgent > 0 ? (uint32_t)urgent : 0;
+	info->dscp = conn->tcp->dscp;
+	info->rcv_dscp = conn->rcv_tos >> 2;
+	info->ato = conn->tcp->delayed_ack;
+	info->rcv_rtt.ns = conn->rcv_rtt_us * 1000LL;
+	info->busy_time.ns = (int64_t)conn->busy_ticks << CHRONO_TICK_LOG2;
+	info->user_timeout = patience_user_timeout(conn);
+	info->keepalive_left = patience_keepalive_left(stack, conn);
+	info->max_pacing_rate = conn->tcp->pacing_max_bytes_per_s;
+	if (extra) {
+		info->rcv_ooopack = extra->rcv_ooopack;
+		info->icmp_errors = extra->soft_error.count;
+		info->icmp_type = extra->soft_error.type;
+		info->icmp_code = extra->soft_error.code;
+		info->rwnd_limited = extra->limited[CHRONO_RWND];
+		info->sndbuf_limited = extra->limited[CHRONO_SNDBUF];
+	}
+	if (tx) {
+		info->busy_time.ns += instant_sub(stack->now, tx->chrono.busy_since).ns;
+		info->rwnd_limited.ns += chrono_limited(&tx->chrono, CHRONO_RWND, stack->now).ns;
+		info->sndbuf_limited.ns += chrono_limited(&tx->chrono, CHRONO_SNDBUF, stack->now).ns;
+	}
+}
+
 static void fill_conn(const struct stack *stack, const struct conn *conn, struct stack_conn_info *info)
 {
 	const struct send_queue *tx = conn->tx;
@@ -49,7 +90,7 @@ static void fill_conn(const struct stack *stack, const struct conn *conn, struct
 		.data_segs_in = conn->data_segs_in,
 		.unacked = in_flight ? (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una) : 0,
 		.recv_q = receive_unread(conn),
-		.rcv_ooopack = conn->rx && conn->rx->holes ? conn->rx->holes->count : 0,
+		.rcv_holes = conn->rx && conn->rx->holes ? conn->rx->holes->count : 0,
 		.snd_wnd = conn->snd_wnd,
 		.rcv_wnd =
 		        seq_gt(conn->rcv_adv, conn->rcv_nxt) ? (uint32_t)seq_diff(conn->rcv_adv, conn->rcv_nxt) : 0,
@@ -83,6 +124,7 @@ static void fill_conn(const struct stack *stack, const struct conn *conn, struct
 			info->total_rto_time.ns += instant_sub(stack->now, loss->rto_since).ns;
 	}
 	info->bytes_sent = conn->bytes_acked + info->unacked + conn->bytes_retransmitted;
+	fill_observations(stack, conn, info);
 }
 
 static void fill_half_open(const struct stack *stack, const struct half_open *half, struct stack_conn_info *info)

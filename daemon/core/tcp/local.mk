@@ -21,6 +21,7 @@ libcore_la_SOURCES += \
 	daemon/core/tcp/ack.c \
 	daemon/core/tcp/arrive.c \
 	daemon/core/tcp/congestion.c \
+	daemon/core/tcp/chrono.h \
 	daemon/core/tcp/conn.c \
 	daemon/core/tcp/demux.c \
 	daemon/core/tcp/engine.h \

@@ -463,6 +463,20 @@ static void account(struct stack *stack, struct conn *conn, const struct plan *p
 		conn->flags &= ~(uint32_t)CONN_FAST_RETRANSMIT;
 }
 
+/* Nothing more goes out now: is it for want of window, or of send buffer? */
+static enum chrono_limit held_up_by(const struct conn *conn)
+{
+	uint32_t unsent = seq_gt(conn->snd_end, conn->snd_nxt) ? (uint32_t)seq_diff(conn->snd_end, conn->snd_nxt) : 0;
+	uint32_t segment = unsent < conn->mss ? unsent : conn->mss;
+
+	if (!may_send_data(conn))
+		return CHRONO_FREE;
+	if (unsent > 0 && window_beyond(conn, conn->snd_nxt) < segment &&
+	    congestion_pipe(conn) + segment <= conn->cwnd)
+		return CHRONO_RWND;
+	return unsent == 0 && conn->tx->sent.first && (conn->flags & CONN_WANTS_SPACE) ? CHRONO_SNDBUF : CHRONO_FREE;
+}
+
 bool output_next(struct stack *stack, struct conn *conn, struct frame_out *frame)
 {
 	struct mac_addr mac;
@@ -472,6 +486,8 @@ bool output_next(struct stack *stack, struct conn *conn, struct frame_out *frame
 		return false;
 	plan_next(stack, conn, &plan);
 	if (plan.kind == PLAN_NOTHING) {
+		if (conn->tx)
+			chrono_set(&conn->tx->chrono, held_up_by(conn), stack->now);
 		output_restart_timer(stack, conn);
 		return false;
 	}

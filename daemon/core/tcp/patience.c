@@ -123,6 +123,16 @@ static struct instant keepalive_due(const struct stack *stack, const struct conn
 	return idle_over;
 }
 
+struct duration patience_keepalive_left(const struct stack *stack, const struct conn *conn)
+{
+	struct instant due =
+	        conn->keepalive_probes > 0 ? conn->idle_due : instant_add(conn->last_rcv, conn->tcp->keepalive_idle);
+
+	if (!keeps_alive(conn) || is_waiting(conn) || !instant_before(stack->now, due))
+		return (struct duration){ 0 };
+	return instant_sub(due, stack->now);
+}
+
 void patience_arm(struct stack *stack, struct conn *conn)
 {
 	struct instant due;

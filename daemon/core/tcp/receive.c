@@ -207,15 +207,16 @@ seq_t receive_window_edge(struct stack *stack, struct conn *conn)
 /* Dynamic right-sizing: a window of twice what the service reads in a round trip never holds the sender back. */
 static void autotune(struct stack *stack, struct conn *conn, seq_t read)
 {
-	struct duration period = duration_max(conn->rtt.srtt, DURATION_MS(1));
+	int64_t rtt_us = conn->rtt.srtt.ns > 0 ? conn->rtt.srtt.ns / 1000 : conn->rcv_rtt_us;
+	uint32_t now_us = (uint32_t)(stack->now.ns / 1000);
 	uint32_t limit = conn->tcp->rcvbuf_max_bytes;
 	uint32_t consumed;
 
-	if (!conn->tcp->rcvbuf_autotune || instant_sub(stack->now, conn->autotune_at).ns < period.ns)
+	if (!conn->tcp->rcvbuf_autotune || now_us - conn->autotune_us < (rtt_us > 1000 ? rtt_us : 1000))
 		return;
 	consumed = (uint32_t)seq_diff(read, conn->autotune_seq);
 	conn->autotune_seq = read;
-	conn->autotune_at = stack->now;
+	conn->autotune_us = now_us;
 	if (consumed > conn->rcvbuf / 2 && conn->rcvbuf < limit && !under_pressure(stack))
 		conn->rcvbuf = consumed > limit / 2 ? limit : 2 * consumed;
 }

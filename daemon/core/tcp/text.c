@@ -27,6 +27,36 @@ static void schedule_ack(struct stack *stack, struct conn *conn, uint32_t length
 	}
 }
 
+/* The round trip as a receiver sees it: the peer echoes the timestamp of an ACK of ours in what it sends then. Looked
+ * at once a millisecond, the clock's step. Waiting for something to send makes it longer, so that it falls at once,
+ * and rises slowly. */
+static void measure_rcv_rtt(struct stack *stack, struct conn *conn, const struct tcp_segment *seg)
+{
+	uint32_t now_ms = tcp_clock_ms(stack), sent_ms, sample;
+
+	if (conn->agreed.timestamps && seg->options.tsecr != 0 &&
+	    (now_ms != conn->last_data_rcv_ms || conn->rcv_rtt_us == 0)) {
+		sent_ms = seg->options.tsecr - secrets_timestamp_offset(stack, &conn->node.flow);
+		sample = now_ms - sent_ms > 1 ? (now_ms - sent_ms) * 1000 : 1000;
+		if (now_ms - sent_ms > 60000) /* an echo of nothing that was sent */
+			sample = conn->rcv_rtt_us;
+		if (conn->rcv_rtt_us == 0 || sample < conn->rcv_rtt_us)
+			conn->rcv_rtt_us = sample;
+		else
+			conn->rcv_rtt_us += (sample - conn->rcv_rtt_us) / 8;
+	}
+	conn->last_data_rcv_ms = now_ms;
+}
+
+static void count_out_of_order(struct stack *stack, struct conn *conn)
+{
+	struct conn_extra *extra = conn_extra(stack, conn);
+
+	COUNT(stack, out_of_order);
+	if (extra)
+		extra->rcv_ooopack++;
+}
+
 int step7_text(struct stack *stack, struct conn *conn, struct arrival *in)
 {
 	struct tcp_segment *seg = &in->seg;
@@ -43,6 +73,7 @@ int step7_text(struct stack *stack, struct conn *conn, struct arrival *in)
 		return VERDICT_DROP_TEXT_CLOSED;
 	}
 	conn->data_segs_in++;
+	measure_rcv_rtt(stack, conn, seg);
 	if (stack->neighbours_unsure > 0) /* new text: what we acknowledge arrives there */
 		neighbour_confirmed(stack, &conn->node.flow.remote);
 	if (in->segment_bytes > conn->rcv_mss)
@@ -61,7 +92,7 @@ int step7_text(struct stack *stack, struct conn *conn, struct arrival *in)
 		conn_tell(stack, conn, READY_READABLE);
 		return CONTINUE;
 	}
-	COUNT(stack, out_of_order);
+	count_out_of_order(stack, conn);
 	ack_now(stack, conn); /* MAY-13, and SACK wants it */
 	if (!receive_out_of_order(stack, conn, seg->seq, seg->payload, seg->payload_bytes))
 		return VERDICT_DROP_REASSEMBLY;

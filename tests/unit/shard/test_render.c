@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "shard/render.h"
+#include "tapstack/control.h"
 
 #include <string.h>
 
@@ -101,6 +102,40 @@ static void connections(void **state)
 	json_decref(object);
 }
 
+/* A full record has all fields that clients are promised, and no others; the advice of ICMP only when there was any.
+ */
+static void every_field_is_there(void **state)
+{
+	static const char *const fields[] = {
+#define FIELD_NAME(name, kind, unit, help) #name,
+		TAPSTACK_CONNECTION_FIELDS(FIELD_NAME)
+#undef FIELD_NAME
+	};
+	struct stack_conn_info info = { .state = TCPS_ESTABLISHED, .window_scaling = true };
+	json_t *object = render_connection(&info, NULL, (struct instant){ 0 });
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		if (!json_object_get(object, fields[i]))
+			fail_msg("no %s", fields[i]);
+	}
+	assert_int_equal(json_object_size(object), sizeof(fields) / sizeof(fields[0]));
+	assert_true(json_is_null(json_object_get(object, "icmp_type")));
+	assert_true(json_is_null(json_object_get(object, "keepalive")));
+	json_decref(object);
+	info.icmp_errors = 2;
+	info.icmp_type = 3;
+	info.icmp_code = 1;
+	info.keepalive_left = DURATION_MS(1500);
+	info.rwnd_limited = DURATION_MS(250);
+	object = render_connection(&info, NULL, (struct instant){ 0 });
+	assert_int_equal(json_integer_value(json_object_get(object, "icmp_type")), 3);
+	assert_int_equal(json_integer_value(json_object_get(object, "icmp_code")), 1);
+	assert_true(json_real_value(json_object_get(object, "keepalive")) == 1500.0);
+	assert_true(json_real_value(json_object_get(object, "rwnd_limited")) == 250.0);
+	json_decref(object);
+}
+
 static void counters_and_gauges(void **state)
 {
 	struct stack_counters counters = { .frames_in = 5, .bytes_out = UINT64_MAX };
@@ -138,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(connections),
+		cmocka_unit_test(every_field_is_there),
 		cmocka_unit_test(counters_and_gauges),
 	};
 

@@ -4,6 +4,7 @@ libpeer_la_SOURCES = tests/support/peer.c tests/support/peer.h
 libpeer_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support $(CMOCKA_CFLAGS)
 
 tcp_tests = \
+	tests/unit/tcp/test_chrono \
 	tests/unit/tcp/test_closing \
 	tests/unit/tcp/test_compact \
 	tests/unit/tcp/test_congestion \
@@ -11,6 +12,7 @@ tcp_tests = \
 	tests/unit/tcp/test_ends \
 	tests/unit/tcp/test_patience \
 	tests/unit/tcp/test_handshake \
+	tests/unit/tcp/test_info \
 	tests/unit/tcp/test_limits \
 	tests/unit/tcp/test_mechanisms \
 	tests/unit/tcp/test_profile \
@@ -98,3 +100,9 @@ tests_unit_tcp_test_repair_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM
 tests_unit_tcp_test_undo_SOURCES = tests/unit/tcp/test_undo.c tests/unit/tcp/repair.h
 tests_unit_tcp_test_undo_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_undo_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_chrono_SOURCES = tests/unit/tcp/test_chrono.c
+tests_unit_tcp_test_chrono_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_chrono_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_info_SOURCES = tests/unit/tcp/test_info.c
+tests_unit_tcp_test_info_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_info_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)

@@ -27,7 +27,7 @@ static void receive_window_of_a_gib(void **state)
 	                   (struct seg){ .flags = TCP_ACK, .seq = 3921 + window - 10, .ack = OURS(1), .length = 10 }),
 	        VERDICT_ACCEPTED);
 	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 3921 });
-	assert_int_equal(peer_info(p).rcv_ooopack, 1);
+	assert_int_equal(peer_info(p).rcv_holes, 1);
 	assert_int_equal(
 	        peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 3921 + window, .ack = OURS(1), .length = 10 }),
 	        VERDICT_DROP_OUT_OF_WINDOW);
