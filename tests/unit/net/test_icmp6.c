@@ -1,5 +1,6 @@
 /* ICMPv6 and IPv6's way in: echo, errors out, errors in (RFC 4443, RFC 8201, RFC 5927), extension headers (RFC 8200),
  * which packets are taken at all; and what TCP does differently over IPv6. */
+#include "core/wire/arp.h"
 #include "net6_test.h"
 
 #include <errno.h>
@@ -309,11 +310,20 @@ static void errors_across_families(void **state)
 		                .protocol = IP_PROTOCOL_TCP,
 		                .payload_bytes = 20 };
 	struct icmp6_message message = { .type = ICMP6_UNREACHABLE, .code = ICMP6_PORT_UNREACHABLE };
-	uint8_t quoted[60] = { 0 };
+	struct ethernet_header ethernet = { .destination = stack_mac, .source = other_mac, .type = ETHERTYPE_ARP };
+	struct arp_packet arp = { .operation = ARP_REQUEST,
+		                  .sender_mac = other_mac,
+		                  .sender_ip = ip_addr_v4(0xc0000201),
+		                  .target_ip = ip_addr_v4(0xc0000202) };
+	uint8_t quoted[60] = { 0 }, frame[ETHERNET_HEADER_BYTES + ARP_BYTES];
 
 	(void)state;
+	ethernet_write(frame, &ethernet);
+	arp_write(frame + ETHERNET_HEADER_BYTES, &arp);
+	assert_int_equal(peer_sends_frame(p, frame, sizeof(frame)), VERDICT_ACCEPTED);
 	assert_int_equal(stack_connect(p->stack, &to, &p->conn), 0);
 	peer_turn(p);
+	assert_int_equal(peer_info(p).unacked, 1); /* the SYN is out */
 	ipv6_write(quoted, &ip);
 	store16(quoted + 40, 5000);
 	store16(quoted + 42, 80);
