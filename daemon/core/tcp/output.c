@@ -245,23 +245,13 @@ static void plan_next(struct stack *stack, struct conn *conn, struct plan *plan)
 
 static void fill_sack_blocks(struct stack *stack, struct conn *conn, struct tcp_options *options)
 {
-	const struct ranges *holes = conn->rx ? conn->rx->holes : NULL;
-	struct seq_range recent[TCP_SACK_BLOCKS_MAX];
-	uint32_t count;
 	struct tcp_sack_block twice;
 
-	if (!conn->agreed.sack)
-		return;
-	if (conn->extra && dsack_take(&conn->extra->loss.duplicates, &twice)) { /* RFC 2883 section 4 */
-		options->sack[options->sack_count++] = twice;
+	if (conn->agreed.sack && conn->extra && dsack_take(&conn->extra->loss.duplicates, &twice)) {
+		options->sack[options->sack_count++] = twice; /* RFC 2883 section 4 */
 		COUNT(stack, dsack_sent);
 	}
-	if (!holes)
-		return;
-	/* RFC 2018 section 4: the block with the latest arrival first, then those reported most recently. */
-	count = ranges_recent(holes, recent, TCP_SACK_BLOCKS_MAX - options->sack_count);
-	for (uint32_t i = 0; i < count; i++)
-		options->sack[options->sack_count++] = (struct tcp_sack_block){ recent[i].start, recent[i].end };
+	receive_sack_blocks(conn, options);
 }
 
 /* The field is rounded down, the promise is kept exactly: a segment that an earlier field allowed is still taken

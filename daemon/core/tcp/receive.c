@@ -169,6 +169,19 @@ bool receive_out_of_order(struct stack *stack, struct conn *conn, seq_t at, cons
 	return false;
 }
 
+void receive_sack_blocks(const struct conn *conn, struct tcp_options *options)
+{
+	const struct ranges *holes = conn->rx ? conn->rx->holes : NULL;
+	struct seq_range recent[TCP_SACK_BLOCKS_MAX];
+	uint32_t count;
+
+	if (!holes || !conn->agreed.sack)
+		return;
+	count = ranges_recent(holes, recent, TCP_SACK_BLOCKS_MAX - options->sack_count);
+	for (uint32_t i = 0; i < count; i++)
+		options->sack[options->sack_count++] = (struct tcp_sack_block){ recent[i].start, recent[i].end };
+}
+
 void receive_clear(struct stack *stack, struct conn *conn)
 {
 	struct receive_queue *rx = conn->rx;

@@ -102,6 +102,7 @@ static void send_ack(struct stack *stack, const struct conn *conn, seq_t seq, co
 		ack.options.tsval = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &conn->node.flow);
 		ack.options.tsecr = conn->ts_recent;
 	}
+	receive_sack_blocks(conn, &ack.options); /* RFC 2018 section 4: in all ACKs */
 	reply_segment(stack, conn->tcp, &conn->node.flow, &ack);
 }
 

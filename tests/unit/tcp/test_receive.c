@@ -117,6 +117,23 @@ static void segment_without_timestamps_is_dropped(void **state)
 	peer_stop(p);
 }
 
+/* RFC 2018 section 4: whatever an ACK is sent for, it tells of what lies beyond a hole. */
+static void challenge_tells_of_holes(void **state)
+{
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	peer_establishes(p, (struct tcp_options){ .sack_permitted = true });
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1101, .ack = OURS(1), .length = 50 });
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1001 });
+	peer_sends(p, (struct seg){ .flags = TCP_SYN, .seq = 1001 });
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1001 });
+	assert_int_equal(p->last.options.sack_count, 1);
+	assert_int_equal(p->last.options.sack[0].start.v, 1101);
+	assert_int_equal(p->last.options.sack[0].end.v, 1151);
+	peer_stop_anyhow(p);
+}
+
 /* RFC 5961 section 5: a segment whose ACK is out of range was not sent by the peer, and its timestamp is not
  * believed. Else one that was forged could make all later ones of the peer look old (RFC 7323 section 5). */
 static void timestamp_of_unacceptable_ack_is_not_kept(void **state)
@@ -239,6 +256,7 @@ int main(void)
 		cmocka_unit_test(super_frame_is_many_segments),
 		cmocka_unit_test(fin_beyond_a_hole_is_answered),
 		cmocka_unit_test(segment_without_timestamps_is_dropped),
+		cmocka_unit_test(challenge_tells_of_holes),
 		cmocka_unit_test(timestamp_of_unacceptable_ack_is_not_kept),
 		cmocka_unit_test(range_too_many_takes_no_memory),
 		cmocka_unit_test(holes_leave_memory_to_others),
