@@ -1,11 +1,13 @@
 # tests/live: the built daemon in a network namespace, against the kernel's TCP, real clients, and a peer made by hand
-# TAPSTACK_LIVE_BYTES=N sizes the bulk transfers (1 GiB), TAPSTACK_LIVE_SEED=N repeats what was random.
+# TAPSTACK_LIVE_BYTES=N sizes the bulk transfers (1 GiB), TAPSTACK_LIVE_SEED=N repeats what was random. The heads of the
+# tests name what else there is.
 LIVE_TESTS = \
 	tests/live/test_attack.py \
 	tests/live/test_capture.py \
 	tests/live/test_crash.py \
 	tests/live/test_daemon.py \
 	tests/live/test_demo.py \
+	tests/live/test_differential.py \
 	tests/live/test_echo.py \
 	tests/live/test_http.py \
 	tests/live/test_link.py \
@@ -22,9 +24,19 @@ TESTS += $(LIVE_TESTS)
 EXTRA_DIST += \
 	tests/live/attacker.py \
 	tests/live/capture.py \
+	tests/live/differential.py \
 	tests/live/frames.py \
 	tests/live/harness.py \
 	tests/live/path.py \
 	tests/live/peer.py \
 	tests/live/record.py \
 	tests/live/traffic.py
+
+# More of what is random, longer attacks, larger transfers: `make soak`.
+soak: soak-live
+soak-live: all
+	$(AM_TESTS_ENVIRONMENT) TAPSTACK_LIVE_SCRIPTS=20000 $(srcdir)/tests/live/test_differential.py
+	$(AM_TESTS_ENVIRONMENT) TAPSTACK_LIVE_ATTACK=10 $(srcdir)/tests/live/test_attack.py
+	$(AM_TESTS_ENVIRONMENT) TAPSTACK_LIVE_CAPTURED_BYTES=33554432 $(srcdir)/tests/live/test_capture.py
+	$(AM_TESTS_ENVIRONMENT) TAPSTACK_LIVE_RUNS=20 $(srcdir)/tests/live/test_nmap.py
+.PHONY: soak-live
