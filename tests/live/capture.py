@@ -144,14 +144,16 @@ def dissect(path):
             for line in done.stdout.splitlines()]
 
 
-# Messages of tshark's experts, by how they begin.
-ORDERLY = ("Connection establish", "Connection finish", "This frame initiates the connection closing",
+# Messages of tshark's experts, by how they begin. A duplicate ACK and a D-SACK tell of something that was sent again:
+# the reason for that is what is judged.
+ORDERLY = ("Duplicate ACK", "D-SACK Sequence", "Connection establish", "Connection finish",
+           "This frame initiates the connection closing",
            "This frame undergoes the connection closing", "TCP window update",
            "TCP window specified by the receiver is now completely full")
 ABORT = ("Connection reset (RST)",)
 # A probe of a closed window is a keep-alive by its looks, and so is one byte that is sent again.
 CLOSED_WINDOW = ("TCP Zero Window", "ACK to a TCP Zero Window Probe", "TCP keep-alive", "ACK to a TCP keep-alive")
-LOSS = ("Previous segment(s) not captured", "Duplicate ACK", "D-SACK Sequence", "ACKed segment that wasn't captured")
+LOSS = ("Previous segment(s) not captured", "ACKed segment that wasn't captured")
 RETRANSMISSION = tuple("This frame is a (suspected) " + kind for kind in (
     "retransmission", "fast retransmission", "spurious retransmission", "out-of-order segment"))
 
@@ -192,7 +194,8 @@ def flow_of(segment):
     return segment.source, segment.source_port, segment.destination, segment.destination_port
 
 
-QUIET = 0.004  # no timer of either side is shorter: a probe timeout is 2 SRTT, 2 ms at least where a clock ticks so
+# No timer of either side is shorter: a probe for the tail of what was sent waits for 2 SRTT, and two milliseconds at least.
+QUIET = 0.0018
 
 
 def explain(segments, source, lost=(), late=()):

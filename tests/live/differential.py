@@ -260,6 +260,8 @@ class Side:
             found["SYN"] = (flag_names(segment.flags), tuple(sorted(set(segment.options) & {2, 3, 4, 8})),
                             struct.unpack("!H", segment.options[2])[0] if 2 in segment.options else None)
         end = seq + segment.length
+        if segment.length and end <= self.top and not segment.flags & SYN:
+            return  # sent again, by a timer: nobody has acknowledged it
         if segment.data:
             if self.script.port == ECHO and segment.data != PATTERN[seq - 1:seq - 1 + len(segment.data)]:
                 found["wrong data"] = repr(segment)

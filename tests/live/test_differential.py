@@ -238,7 +238,12 @@ def only_duplicates(_, __, difference, *histories):
 
 
 def before_the_window(steps, number, _, __, ours):
-    """The segment lies wholly before the window."""
+    """The segment lies wholly before the window; or one did since we have sent a FIN, which it may have acknowledged."""
+    closed = next((index for index, answer in enumerate(ours) if "FIN" in answer), number)
+    return any(lies_before(steps, index, ours) for index in (*range(closed, number), number))
+
+
+def lies_before(steps, number, ours):
     step, acked = steps[number], max((answer["ack"] for answer in ours[:number] if "ack" in answer), default=1)
     end = step.seq + step.length + bool(step.flags & FIN)
     return not step.flags & (SYN | RST) and step.seq < acked and end <= acked
