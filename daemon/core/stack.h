@@ -457,6 +457,13 @@ struct stack_conn_info {
 	uint32_t dsack_dups, reord_seen; /* D-SACKs received; times reordering was seen */
 	uint32_t total_rto, total_rto_recoveries;
 	struct duration total_rto_time; /* spent in repairs after time-outs */
+	uint8_t ecn;                      /* agreed on: 0 nothing, 1 RFC 3168, 2 AccECN (RFC 9768) */
+	uint8_t ecn_codepoint;            /* of data sent: 0 not-ECT, 1 ECT(1), 2 ECT(0) */
+	bool ecn_seen;                    /* the peer sends ECN-capable packets */
+	uint32_t delivered, delivered_ce; /* with ECN: packets that arrived at the peer; of these marked */
+	/* AccECN: packets and payload bytes that arrived here marked, and bytes that the peer says did there */
+	uint32_t received_ce, received_e0_bytes, received_e1_bytes, received_ce_bytes;
+	uint32_t delivered_e0_bytes, delivered_e1_bytes, delivered_ce_bytes; /* modulo 2^24 */
 };
 
 /* 0; -EBADF for a stale handle. */
@@ -566,6 +573,12 @@ size_t stack_paths(const struct stack *stack, struct stack_path_info *ret_infos,
 	X(icmp_out, "ICMP messages sent")                                                                            \
 	X(fragments_in, "IP fragments received")                                                                     \
 	X(reassembled, "IP packets made whole from fragments")                                                       \
+	X(ecn_classic, "connections that agreed on ECN as in RFC 3168")                                              \
+	X(ecn_accurate, "connections that agreed on AccECN (RFC 9768)")                                              \
+	X(ecn_fallbacks, "connections that found ECN lost or mangled on their path, and did without")                \
+	X(ecn_reductions, "congestion windows reduced because the peer reported marks")                              \
+	X(ecn_ect_in, "TCP packets received as ECN-capable")                                                         \
+	X(ecn_ce_in, "TCP packets received as marked Congestion Experienced")                                        \
 	X(congestion_offences, "decisions of congestion plugins that had to be corrected")                           \
 	X(alloc_failures, "times memory was refused")                                                                \
 	X(path_mtu_reports, "ICMP messages about packets too big for the path")                                      \

@@ -175,7 +175,7 @@ static void cubic_on_ack(void *state, const struct tapstack_cc_sample *sample, s
 	struct cubic *cubic = state;
 	uint64_t acked = sample->acked_bytes;
 
-	if (sample->in_recovery || acked == 0)
+	if (sample->in_recovery || sample->ece || acked == 0)
 		return;
 	if (decision->cwnd_bytes < decision->ssthresh_bytes)
 		acked = slow_start(cubic, sample, decision);
@@ -344,6 +344,7 @@ static const struct tapstack_output_spec outputs[] = {
 
 static const struct tapstack_cc_ops ops = {
 	.struct_size = sizeof(ops),
+	.flags = TAPSTACK_CC_ECT0,
 	.state_size = sizeof(struct cubic),
 	.init = cubic_init,
 	.on_ack = cubic_on_ack,

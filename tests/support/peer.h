@@ -61,6 +61,7 @@ struct ip_addr peer_address(uint8_t number);
 struct peer_frame {
 	uint32_t length, header_bytes;
 	uint16_t gso_bytes;
+	bool partial_checksum; /* left to the link */
 	uint8_t *bytes;
 };
 

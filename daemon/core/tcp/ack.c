@@ -159,7 +159,7 @@ static void process_ack_of_flight(struct stack *stack, struct conn *conn, const 
 	update_window(stack, conn, seg);
 	recovery_on_ack(stack, conn, ack, &news);
 	if (news.delivered_bytes > 0 || news.lost_bytes > 0)
-		congestion_on_ack(stack, conn, &news, ack->rtt_ns, inflight_before);
+		congestion_on_ack(stack, conn, seg, &news, ack->rtt_ns, inflight_before);
 }
 
 /* The parts of the fifth step that all states from ESTABLISHED on share. */

@@ -10,6 +10,19 @@ enum stack_verdict arrive_closed(struct stack *stack, const struct arrival *in)
 	return VERDICT_DROP_NO_CONNECTION;
 }
 
+static void count_marks(struct stack *stack, const struct arrival *in)
+{
+	uint32_t bytes = in->seg.payload_bytes;
+	uint32_t packets = bytes > in->segment_bytes && in->segment_bytes > 0
+	                           ? (bytes + in->segment_bytes - 1) / in->segment_bytes
+	                           : 1;
+
+	if ((in->tos & 3) == IP_CE)
+		stack->counters.ecn_ce_in += packets;
+	else if (in->tos & 3)
+		stack->counters.ecn_ect_in += packets;
+}
+
 /* RFC 7323 section 5: is the segment's timestamp older than one already seen? A connection idle for 24 days forgets.
  */
 static bool fails_paws(const struct stack *stack, const struct conn *conn, const struct tcp_segment *seg)
@@ -190,9 +203,21 @@ static struct listener *release_ports(struct stack *stack, struct conn *conn, co
 	return listener;
 }
 
+/* RFC 5961 section 4: whatever its sequence number. */
+static enum stack_verdict answer_syn(struct stack *stack, struct conn *conn, const struct arrival *in)
+{
+	bool again = (in->seg.flags & TCP_ACK) && seq_eq(in->seg.seq, conn->irs) && (conn->flags & CONN_ACTIVE);
+
+	if (again)
+		ecn_syn_ack_again(conn, in);
+	return reply_challenge_flags(stack, conn, ecn_ack_flags(conn, again));
+}
+
 enum stack_verdict arrive_synchronized(struct stack *stack, struct conn *conn, struct arrival *in)
 {
 	bool whole = in->seg.payload_bytes == 0 || seq_geq(in->seg.seq, conn->rcv_nxt);
+	bool syn = in->seg.flags & TCP_SYN;
+	uint32_t bytes = in->seg.payload_bytes;
 	int result;
 
 	conn->segs_in++;
@@ -209,11 +234,15 @@ enum stack_verdict arrive_synchronized(struct stack *stack, struct conn *conn, s
 		in->seg.window = (uint16_t)(in->seg.window >> conn->agreed.snd_wscale);
 	}
 	if ((in->seg.flags & TCP_SYN) && conn->state > TCPS_SYN_RECEIVED && !(in->seg.flags & TCP_RST))
-		return reply_challenge(stack, conn); /* RFC 5961 section 4: whatever its sequence number */
-	if ((result = step1_sequence(stack, conn, in)) != CONTINUE)
+		return answer_syn(stack, conn, in);
+	result = step1_sequence(stack, conn, in);
+	if (result == VERDICT_DUPLICATE && bytes > 0)
+		ecn_duplicate(stack, conn);
+	if (result != CONTINUE)
 		return conn->state == TCPS_TIME_WAIT ? arrive_time_wait_held(stack, conn, in)
 		                                     : (enum stack_verdict)result;
 	conn->rcv_tos = in->tos;
+	ecn_arrived(stack, conn, in, bytes, syn);
 	if ((result = step2_reset(stack, conn, in)) != CONTINUE || (result = step3_security()) != CONTINUE ||
 	    (result = step4_syn(stack, conn, in)) != CONTINUE || (result = step5_ack(stack, conn, in)) != CONTINUE)
 		return (enum stack_verdict)result;
@@ -226,8 +255,10 @@ enum stack_verdict arrive_synchronized(struct stack *stack, struct conn *conn, s
 
 /* ---- SYN-SENT ------------------------------------------------------------------------------------------------ */
 
-static void take_syn(struct stack *stack, struct conn *conn, const struct tcp_segment *seg)
+/* False: no memory; nothing has happened then. */
+static bool take_syn(struct stack *stack, struct conn *conn, const struct arrival *in)
 {
+	const struct tcp_segment *seg = &in->seg;
 	const struct stack_tcp_config *tcp = conn->tcp;
 	struct tcp_agreed agreed = {
 		.peer_mss = seg->options.has_mss ? seg->options.mss : conn_mss_default(&conn->node.flow),
@@ -241,6 +272,8 @@ static void take_syn(struct stack *stack, struct conn *conn, const struct tcp_se
 		agreed.snd_wscale = seg->options.wscale > TCP_WSCALE_MAX ? TCP_WSCALE_MAX : seg->options.wscale;
 	else
 		agreed.rcv_wscale = 0;
+	if (!ecn_begin_active(stack, conn, in, &agreed))
+		return false;
 	conn->irs = seg->seq;
 	conn->rcv_nxt = conn->last_ack_sent = conn->autotune_seq = seq_add(seg->seq, 1);
 	conn->rcv_adv = seq_add(conn->rcv_nxt, conn->rcvbuf > UINT16_MAX ? UINT16_MAX : conn->rcvbuf);
@@ -252,6 +285,8 @@ static void take_syn(struct stack *stack, struct conn *conn, const struct tcp_se
 	conn_agree(stack, conn, &agreed);
 	if (seg->options.has_user_timeout)
 		patience_take_option(stack, conn, &seg->options);
+	ecn_syn_marked(conn, in);
+	return true;
 }
 
 /* Our SYN is acknowledged: it leaves the queue of what is in flight, and gives the first RTT. */
@@ -296,7 +331,8 @@ enum stack_verdict arrive_syn_sent(struct stack *stack, struct conn *conn, struc
 	if (!(seg->flags & TCP_SYN)) /* fifth */
 		return VERDICT_DROP_SYN_SENT_ACK;
 	conn->last_speaker = SPEAKER_PEER; /* fourth */
-	take_syn(stack, conn, seg);
+	if (!take_syn(stack, conn, in))
+		return VERDICT_DROP_NO_MEMORY;
 	if (!acks_syn) {
 		/* Simultaneous open: answer the peer's SYN with ours again, and an ACK. */
 		connection_set_state(stack, conn, TCPS_SYN_RECEIVED, CAUSE_RECEIVED_SYN_SIMULTANEOUS);
@@ -327,6 +363,7 @@ enum stack_verdict tcp_arrives(struct stack *stack, struct arrival *in)
 	struct conn *conn;
 	seq_t above;
 
+	count_marks(stack, in);
 	if (node) {
 		if (kind == RECORD_HALF_OPEN)
 			return arrive_half_open(stack, (struct half_open *)node, in);

@@ -145,10 +145,29 @@ static void fill_sample(const struct stack *stack, struct conn *conn, struct tap
 	};
 }
 
-void congestion_on_ack(struct stack *stack, struct conn *conn, const struct sent_news *news, int64_t rtt_ns,
-                       uint64_t inflight_before)
+/* `flight`: what was outstanding when the event came up. */
+static void tell_event(struct stack *stack, struct conn *conn, enum tapstack_cc_event event, uint32_t flight)
 {
 	struct tapstack_cc_decision decision = decision_in_force(conn);
+	struct tapstack_cc_sample sample;
+
+	fill_sample(stack, conn, &sample);
+	sample.inflight_before_bytes = flight;
+	if (conn->tx)
+		sample.lost_bytes = conn->tx->sent.lost_bytes;
+	sample.ece = event == TAPSTACK_CC_ECN;
+	conn->congestion->ops->on_event(state_of(conn), event, &sample, &decision);
+	decide(stack, conn, &decision);
+	if (event == TAPSTACK_CC_LOSS || event == TAPSTACK_CC_RTO || event == TAPSTACK_CC_ECN)
+		ecn_reduced(conn);
+	else if (event == TAPSTACK_CC_UNDO)
+		ecn_reduction_undone(conn);
+}
+
+void congestion_on_ack(struct stack *stack, struct conn *conn, const struct tcp_segment *seg,
+                       const struct sent_news *news, int64_t rtt_ns, uint64_t inflight_before)
+{
+	struct tapstack_cc_decision decision;
 	struct tapstack_cc_sample sample;
 	struct send_queue *tx = conn->tx;
 
@@ -165,6 +184,10 @@ void congestion_on_ack(struct stack *stack, struct conn *conn, const struct sent
 		tx->round_end = conn->snd_nxt;
 		tx->bytes_in_round = 0;
 	}
+	if (ecn_feedback(stack, conn, seg, news, &sample))
+		tell_event(stack, conn, TAPSTACK_CC_ECN,
+		           (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una) + news->acked_bytes);
+	decision = decision_in_force(conn);
 	conn->congestion->ops->on_ack(state_of(conn), &sample, &decision);
 	decide(stack, conn, &decision);
 	if (sample.round_start)
@@ -173,15 +196,7 @@ void congestion_on_ack(struct stack *stack, struct conn *conn, const struct sent
 
 void congestion_event(struct stack *stack, struct conn *conn, enum tapstack_cc_event event)
 {
-	struct tapstack_cc_decision decision = decision_in_force(conn);
-	struct tapstack_cc_sample sample;
-
-	fill_sample(stack, conn, &sample);
-	sample.inflight_before_bytes = (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una); /* RFC 5681 FlightSize */
-	if (conn->tx)
-		sample.lost_bytes = conn->tx->sent.lost_bytes;
-	conn->congestion->ops->on_event(state_of(conn), event, &sample, &decision);
-	decide(stack, conn, &decision);
+	tell_event(stack, conn, event, (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una)); /* RFC 5681 FlightSize */
 }
 
 void congestion_on_sent(struct stack *stack, struct conn *conn, uint32_t bytes)

@@ -16,6 +16,7 @@
 #include "core/stack.h"
 #include "core/tcp/chrono.h"
 #include "core/tcp/dsack.h"
+#include "core/tcp/ecn.h"
 #include "core/tcp/frto.h"
 #include "core/tcp/path_mtu.h"
 #include "core/tcp/prr.h"
@@ -62,15 +63,16 @@ struct challenge_limit {
 	uint8_t second, count;
 };
 
-enum agreed_ecn { ECN_NONE, ECN_CLASSIC, ECN_ACCURATE }; /* RFC 3168, RFC 9768 */
-
 /* What both ends agreed on at the handshake. */
 struct tcp_agreed {
 	uint16_t peer_mss;
 	uint8_t snd_wscale : 4, rcv_wscale : 4; /* shift of windows we receive, and of windows we send */
 	uint8_t ecn : 2;                        /* enum agreed_ecn */
 	bool timestamps : 1, sack : 1, window_scaling : 1;
+	bool no_ect : 1;     /* flags of the handshake were lost or changed: nothing is sent ECN-capable */
+	uint8_t syn_ecn : 2; /* enum ip_ecn: how the peer's latest SYN arrived */
 };
+_Static_assert(sizeof(struct tcp_agreed) == 4, "it is in every record");
 
 /* SYN-RECEIVED after a passive open (RFC 9293 3.10.7.2), small because anybody can make us hold one. */
 struct half_open {
@@ -98,6 +100,7 @@ struct time_wait {
 	uint32_t ts_recent;
 	uint16_t window; /* as on the wire */
 	uint16_t service, congestion;
+	uint16_t ecn_flags;   /* of an ACK: the ACE field of AccECN */
 	uint8_t index, flags; /* of the journal */
 	struct challenge_limit challenges;
 	bool timestamps;
@@ -169,6 +172,7 @@ struct conn_extra {
 	bool has_urgent;
 	struct path_trouble path;
 	struct loss_record loss;
+	struct ecn ecn; /* of a connection that agreed on ECN */
 };
 
 enum conn_flag {
@@ -622,8 +626,8 @@ void receive_clear(struct stack *stack, struct conn *conn);
 
 void congestion_init(struct stack *stack, struct conn *conn);
 void congestion_done(struct stack *stack, struct conn *conn);
-void congestion_on_ack(struct stack *stack, struct conn *conn, const struct sent_news *news, int64_t rtt_ns,
-                       uint64_t inflight_before);
+void congestion_on_ack(struct stack *stack, struct conn *conn, const struct tcp_segment *seg,
+                       const struct sent_news *news, int64_t rtt_ns, uint64_t inflight_before);
 void congestion_event(struct stack *stack, struct conn *conn, enum tapstack_cc_event event);
 void congestion_on_sent(struct stack *stack, struct conn *conn, uint32_t bytes);
 /* RFC 6675 "pipe": bytes believed to be in the network. */
@@ -653,6 +657,8 @@ enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn);
 /* <SEQ=SND.NXT-1>, which the peer must answer (RFC 9293 3.8.4); with an octet of garbage for one that answers only
  * what it has to acknowledge. */
 void reply_keepalive(struct stack *stack, struct conn *conn, bool garbage);
+/* With these flags for ECN. */
+enum stack_verdict reply_challenge_flags(struct stack *stack, struct conn *conn, uint16_t ecn_flags);
 
 void timers_fire(struct stack *stack, struct conn *conn);
 

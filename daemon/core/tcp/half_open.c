@@ -50,6 +50,7 @@ void half_open_send_syn_ack(struct stack *stack, struct half_open *half)
 	struct tcp_segment syn_ack = { .seq = half->iss, .ack = seq_add(half->irs, 1), .window = half->rcv_wnd };
 
 	fill_syn_ack(stack, tcp, &half->node.flow, &syn_ack, &half->agreed);
+	ecn_fill_syn_ack(&half->agreed, half->retransmits, half->resent, &syn_ack);
 	syn_ack.options.tsval = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &half->node.flow);
 	syn_ack.options.tsecr = half->ts_recent;
 	reply_segment(stack, tcp, &half->node.flow, &syn_ack);
@@ -107,15 +108,17 @@ static void agree(const struct stack_tcp_config *tcp, const struct arrival *in, 
 		.sack = tcp->sack && syn->options.sack_permitted,
 		.window_scaling = tcp->window_scaling && syn->options.has_wscale,
 	};
+	ecn_agree(tcp, in, ret_agreed);
 	if (ret_agreed->window_scaling) {
 		ret_agreed->snd_wscale = syn->options.wscale > TCP_WSCALE_MAX ? TCP_WSCALE_MAX : syn->options.wscale;
 		ret_agreed->rcv_wscale = window_scale(tcp);
 	}
 }
 
-/* Options live in the low bits of the timestamp that the peer will echo: 4 bits of its window scale (15: none) and
- * one of SACK. Without timestamps they are given up. */
-#define COOKIE_TS_BITS 5
+/* Options live in the low bits of the timestamp that the peer will echo: 4 bits of its window scale (15: none), one
+ * of SACK and one of ECN. Without timestamps they are given up; AccECN shows in the ACK itself (RFC 9768 section
+ * 5.1). */
+#define COOKIE_TS_BITS 6
 
 /* What the echo of this timestamp tells. It is hashed into the cookie: the echo of any other segment's timestamp,
  * when the connection has been forgotten again, would tell of options that nobody has agreed on. */
@@ -131,12 +134,16 @@ static enum stack_verdict send_cookie(struct stack *stack, const struct stack_tc
 	struct tcp_segment syn_ack = { .ack = seq_add(in->seg.seq, 1), .window = syn_window(tcp) };
 	uint32_t ts = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &in->flow), now;
 
-	if (!agreed.timestamps)
+	if (!agreed.timestamps) {
 		agreed.sack = agreed.window_scaling = false;
+		if (agreed.ecn == ECN_CLASSIC)
+			agreed.ecn = ECN_NONE;
+	}
 	fill_syn_ack(stack, tcp, &in->flow, &syn_ack, &agreed);
+	ecn_fill_syn_ack(&agreed, 0, false, &syn_ack);
 	now = ts;
 	ts = (ts & ~((1u << COOKIE_TS_BITS) - 1)) | (agreed.window_scaling ? agreed.snd_wscale : 15u) |
-	     (agreed.sack ? 16u : 0);
+	     (agreed.sack ? 16u : 0) | (agreed.ecn == ECN_CLASSIC ? 32u : 0);
 	if ((int32_t)(ts - now) > 0) /* never ahead of the clock: the next segment would look old */
 		ts -= 1u << COOKIE_TS_BITS;
 	syn_ack.seq =
@@ -231,6 +238,10 @@ static struct conn *establish(struct stack *stack, struct listener *listener, co
 		rtt_sample(&conn->rtt, instant_sub(stack->now, half->opened), conn->tcp->rto_min, conn->tcp->rto_max);
 	}
 	conn_agree(stack, conn, &half->agreed);
+	if (!ecn_begin_passive(stack, conn)) {
+		conn_free(stack, conn);
+		return NULL;
+	}
 	connection_take_over(conn, half);
 	return conn;
 }
@@ -287,11 +298,14 @@ static bool read_cookie(struct stack *stack, const struct stack_tcp_config *tcp,
 		half->ts_recent = seg->options.tsval;
 		agreed->sack = ts & 16;
 		agreed->window_scaling = (ts & 15) != 15;
+		agreed->ecn = ts & 32 ? ECN_CLASSIC : ECN_NONE;
 	}
 	if (agreed->window_scaling) {
 		agreed->snd_wscale = ts & 15;
 		agreed->rcv_wscale = window_scale(tcp);
 	}
+	if (tcp->ecn != STACK_ECN_OFF && tcp->accecn && agreed->ecn == ECN_NONE && accecn_ace(seg->flags) >= 2)
+		agreed->ecn = ECN_ACCURATE;
 	return true;
 }
 
@@ -388,6 +402,8 @@ static enum stack_verdict challenge(struct stack *stack, struct half_open *half)
 
 	if (!reply_allowed(stack, &half->challenges))
 		return VERDICT_CHALLENGE_ACK_LIMITED;
+	if (half->agreed.ecn == ECN_ACCURATE)
+		ack.flags |= accecn_ace_flags(ACCECN_CEP_INITIAL);
 	ack.options.has_timestamps = half->agreed.timestamps;
 	ack.options.tsval = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &half->node.flow);
 	ack.options.tsecr = half->ts_recent;
@@ -407,6 +423,12 @@ enum stack_verdict arrive_half_open(struct stack *stack, struct half_open *half,
 	/* The same SYN again: our answer was lost. */
 	if ((seg->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN && seq_eq(seg->seq, half->irs)) {
 		half->resent = true;
+		if (!ecn_syn_again(listener_of(stack, half)->tcp, in, &half->agreed)) {
+			reply_reset(stack, in);
+			half_open_gone(stack, half, CAUSE_ECN_CONFLICT);
+			half_open_free(stack, half);
+			return VERDICT_RESET;
+		}
 		if (reply_allowed(stack, &half->challenges))
 			half_open_send_syn_ack(stack, half);
 		return VERDICT_DUPLICATE;

@@ -44,6 +44,27 @@ static void fill_observations(const struct stack *stack, const struct conn *conn
 	}
 }
 
+static void fill_ecn(const struct conn *conn, struct stack_conn_info *info)
+{
+	const struct ecn *ecn = conn->extra ? &conn->extra->ecn : NULL;
+
+	if (!ecn)
+		return;
+	info->ecn = conn->agreed.ecn;
+	info->ecn_seen = (ecn->flags & ECN_SEEN_ECT) != 0;
+	info->delivered = ecn->delivered;
+	info->delivered_ce = ecn->delivered_ce;
+	if (info->ecn != ECN_ACCURATE)
+		return;
+	info->received_ce = ecn->receiver.cep - ACCECN_CEP_INITIAL;
+	info->received_e0_bytes = ecn->receiver.e0b - ACCECN_ECT_INITIAL;
+	info->received_e1_bytes = ecn->receiver.e1b - ACCECN_ECT_INITIAL;
+	info->received_ce_bytes = ecn->receiver.ceb;
+	info->delivered_e0_bytes = ecn->sender.e0b - ACCECN_ECT_INITIAL;
+	info->delivered_e1_bytes = ecn->sender.e1b - ACCECN_ECT_INITIAL;
+	info->delivered_ce_bytes = ecn->sender.ceb;
+}
+
 static void fill_conn(const struct stack *stack, const struct conn *conn, struct stack_conn_info *info)
 {
 	const struct send_queue *tx = conn->tx;
@@ -123,6 +144,9 @@ static void fill_conn(const struct stack *stack, const struct conn *conn, struct
 		if (conn->ca_state == CA_LOSS)
 			info->total_rto_time.ns += instant_sub(stack->now, loss->rto_since).ns;
 	}
+	info->ecn_codepoint = (uint8_t)ecn_codepoint(conn);
+	if (conn->agreed.ecn != ECN_NONE && conn->state > TCPS_SYN_SENT)
+		fill_ecn(conn, info);
 	info->bytes_sent = conn->bytes_acked + info->unacked + conn->bytes_retransmitted;
 	fill_observations(stack, conn, info);
 }

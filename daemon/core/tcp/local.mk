@@ -18,12 +18,16 @@ libcore_la_SOURCES += \
 	daemon/core/net/path.h \
 	daemon/core/net/pmtu_search.c \
 	daemon/core/net/pmtu_search.h \
+	daemon/core/tcp/accecn.c \
+	daemon/core/tcp/accecn.h \
 	daemon/core/tcp/ack.c \
 	daemon/core/tcp/arrive.c \
 	daemon/core/tcp/congestion.c \
 	daemon/core/tcp/chrono.h \
 	daemon/core/tcp/conn.c \
 	daemon/core/tcp/demux.c \
+	daemon/core/tcp/ecn.c \
+	daemon/core/tcp/ecn.h \
 	daemon/core/tcp/engine.h \
 	daemon/core/tcp/half_open.c \
 	daemon/core/tcp/info.c \

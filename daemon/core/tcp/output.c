@@ -24,7 +24,7 @@ static uint32_t outstanding(const struct conn *conn)
 /* Largest payload of one frame. */
 static uint32_t frame_payload_max(const struct stack *stack, const struct conn *conn)
 {
-	uint32_t most = stack->config.gso_bytes_max;
+	uint32_t most = ecn_forbids_super_frames(conn) ? 0 : stack->config.gso_bytes_max;
 
 	if (conn->tx && conn->tx->has_urgent) /* each segment needs a pointer of its own */
 		return conn->mss;
@@ -218,6 +218,8 @@ static void plan_next(struct stack *stack, struct conn *conn, struct plan *plan)
 {
 	bool holes = (conn->rx && conn->rx->holes) || has_duplicates(conn);
 
+	bool ack_first = ((holes && (conn->flags & CONN_ACK_NOW)) || ecn_wants_pure_ack(conn));
+
 	*plan = (struct plan){ .kind = PLAN_NOTHING };
 	if (conn->state == TCPS_SYN_SENT || conn->state == TCPS_SYN_RECEIVED) {
 		if (conn->flags & CONN_SEND_SYN)
@@ -226,8 +228,10 @@ static void plan_next(struct stack *stack, struct conn *conn, struct plan *plan)
 	}
 	if (conn->state < TCPS_ESTABLISHED)
 		return;
-	/* SACK blocks need the room that payload takes: they go out first, in a segment of their own. */
-	if (!(holes && (conn->flags & CONN_ACK_NOW))) {
+	/* SACK blocks and ECN feedback need the room that payload takes: they go out first, in a segment of their
+	 * own.
+	 */
+	if (!ack_first) {
 		if ((conn->flags & CONN_PROBE) && plan_probe(conn, plan))
 			return;
 		if (conn->tx && conn->tx->tail_probe && plan_tail_probe(stack, conn, plan))
@@ -268,7 +272,7 @@ static void fill_syn(const struct stack *stack, const struct conn *conn, struct 
 	const struct stack_tcp_config *tcp = conn->tcp;
 	bool answer = conn->state == TCPS_SYN_RECEIVED;
 
-	seg->flags = answer ? TCP_SYN | TCP_ACK : TCP_SYN;
+	seg->flags = answer ? TCP_SYN | TCP_ACK : (uint16_t)(TCP_SYN | ecn_syn_flags(conn));
 	seg->window = (uint16_t)(conn->rcvbuf > UINT16_MAX ? UINT16_MAX : conn->rcvbuf);
 	seg->options.has_mss = true;
 	seg->options.mss = conn_mss_offer(stack, tcp, &conn->node.flow);
@@ -290,6 +294,8 @@ static void fill_segment(struct stack *stack, struct conn *conn, const struct pl
 	};
 	if (plan->kind == PLAN_SYN) {
 		fill_syn(stack, conn, seg);
+		if (seg->flags & TCP_ACK)
+			ecn_fill_syn_ack(&conn->agreed, conn->retransmits, false, seg);
 		if (!(seg->flags & TCP_ACK))
 			seg->ack = SEQ(0);
 	} else {
@@ -307,6 +313,7 @@ static void fill_segment(struct stack *stack, struct conn *conn, const struct pl
 			seg->flags |= TCP_FIN;
 		if (urgent_pointer(conn, plan->seq, &seg->urgent_pointer))
 			seg->flags |= TCP_URG;
+		ecn_fill(conn, plan->length, plan->kind == PLAN_DATA && !plan->window_probe, seg);
 	}
 	if (seg->options.has_timestamps) {
 		seg->options.tsval = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &conn->node.flow);
@@ -321,6 +328,7 @@ static void build_frame(struct stack *stack, struct conn *conn, const struct pla
 	const struct flow *flow = &conn->node.flow;
 	uint32_t ip_bytes = ip_headers_bytes(flow);
 	uint8_t *tcp = frame->header + ip_bytes;
+	bool ect = plan->kind == PLAN_DATA && plan->length > 0 && !plan->window_probe;
 	struct tcp_segment seg;
 	uint32_t tcp_bytes;
 	uint64_t sum;
@@ -329,10 +337,11 @@ static void build_frame(struct stack *stack, struct conn *conn, const struct pla
 	fill_segment(stack, conn, plan, &seg);
 	tcp_bytes = (uint32_t)tcp_write(tcp, &seg);
 	ip_write_headers(stack, frame->header, mac, flow,
-	                 &(struct ip_service){ .tos = (uint8_t)(conn->tcp->dscp << 2),
-	                                       .ttl = conn->tcp->ttl,
-	                                       .dont_fragment = conn->tcp->path_mtu != STACK_PATH_MTU_OFF &&
-	                                                        !(conn->flags & CONN_MAY_FRAGMENT) },
+	                 &(struct ip_service){
+	                         .tos = (uint8_t)(conn->tcp->dscp << 2 | (ect ? ecn_codepoint(conn) : IP_NOT_ECT)),
+	                         .ttl = conn->tcp->ttl,
+	                         .dont_fragment = conn->tcp->path_mtu != STACK_PATH_MTU_OFF &&
+	                                          !(conn->flags & CONN_MAY_FRAGMENT) },
 	                 tcp_bytes + plan->length);
 	if (plan->length > 0) {
 		uint32_t got = strip_view(&conn->tx->strip, plan->seq, plan->length, frame->iov + 1,

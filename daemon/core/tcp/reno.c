@@ -24,7 +24,7 @@ static void reno_on_ack(void *state, const struct tapstack_cc_sample *sample, st
 {
 	struct reno *reno = state;
 
-	if (sample->in_recovery || !sample->cwnd_limited)
+	if (sample->in_recovery || sample->ece || !sample->cwnd_limited)
 		return;
 	if (decision->cwnd_bytes < decision->ssthresh_bytes) {
 		/* An ACK for a whole super-segment counts for all its bytes, or offloads would stifle slow start; the
@@ -89,6 +89,7 @@ static void reno_on_event(void *state, uint32_t event, const struct tapstack_cc_
 
 static const struct tapstack_cc_ops reno_ops = {
 	.struct_size = sizeof(struct tapstack_cc_ops),
+	.flags = TAPSTACK_CC_ECT0,
 	.state_size = sizeof(struct reno),
 	.init = reno_init,
 	.on_ack = reno_on_ack,

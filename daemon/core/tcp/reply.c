@@ -84,14 +84,15 @@ bool reply_allowed(struct stack *stack, struct challenge_limit *limit)
 }
 
 /* <SEQ><ACK=RCV.NXT><CTL=ACK> on behalf of a connection, out of its turn. */
-static void send_ack(struct stack *stack, const struct conn *conn, seq_t seq, const void *payload, uint32_t bytes)
+static void send_ack(struct stack *stack, const struct conn *conn, seq_t seq, uint16_t ecn_flags, const void *payload,
+                     uint32_t bytes)
 {
 	/* It leaves before this turn's payload is settled: what may still be given up is not acknowledged. */
 	seq_t safe = conn->rx && conn->rx->first_span ? conn->rx->settled : conn->rcv_nxt;
 	struct tcp_segment ack = {
 		.seq = seq,
 		.ack = safe,
-		.flags = TCP_ACK,
+		.flags = TCP_ACK | ecn_flags,
 		.window = window_field(conn, safe),
 		.payload = payload,
 		.payload_bytes = bytes,
@@ -108,11 +109,16 @@ static void send_ack(struct stack *stack, const struct conn *conn, seq_t seq, co
 
 enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn)
 {
+	return reply_challenge_flags(stack, conn, ecn_ack_flags(conn, false));
+}
+
+enum stack_verdict reply_challenge_flags(struct stack *stack, struct conn *conn, uint16_t ecn_flags)
+{
 	if (seq_eq(conn->snd_nxt, conn->iss)) /* our SYN has not left yet: it will say all this */
 		return VERDICT_CHALLENGE_ACK_LIMITED;
 	if (!reply_allowed(stack, &conn->challenges))
 		return VERDICT_CHALLENGE_ACK_LIMITED;
-	send_ack(stack, conn, conn->snd_nxt, NULL, 0);
+	send_ack(stack, conn, conn->snd_nxt, ecn_flags, NULL, 0);
 	return VERDICT_CHALLENGE_ACK;
 }
 
@@ -121,5 +127,5 @@ void reply_keepalive(struct stack *stack, struct conn *conn, bool garbage)
 	static const uint8_t octet = 0;
 
 	conn->segs_out++;
-	send_ack(stack, conn, seq_sub(conn->snd_nxt, 1), &octet, garbage ? 1 : 0);
+	send_ack(stack, conn, seq_sub(conn->snd_nxt, 1), ecn_ack_flags(conn, false), &octet, garbage ? 1 : 0);
 }

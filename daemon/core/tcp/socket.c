@@ -104,6 +104,7 @@ int stack_connect(struct stack *stack, const struct stack_connect_options *optio
 	conn->mss = conn_mss_default(&flow); /* until the peer has said more */
 	if (conn->tcp->window_scaling)
 		conn->agreed.rcv_wscale = window_scale(conn->tcp);
+	conn->agreed.ecn = ecn_offer(conn);
 	demux_insert(stack, &conn->node, RECORD_CONN);
 	conn->flags &= ~(uint32_t)CONN_NOT_HASHED;
 	connection_set_state(stack, conn, TCPS_SYN_SENT, CAUSE_LOCAL_CONNECT);

@@ -56,7 +56,8 @@ enum tcp_state {
 	X(LOCAL_LINGER, "the local program closed and would not wait for what was unacknowledged", "RFC 9293 3.6.1") \
 	X(TIMEOUT_LINGER, "not all was acknowledged within the linger time", "RFC 9293 3.6.1")                       \
 	X(TIMEOUT_ORPHAN, "no local program was left, and the peer acknowledged nothing in time", "RFC 9293 3.6.1")  \
-	X(TOO_MANY_ORPHANS, "too many connections were left by their programs", "-")
+	X(TOO_MANY_ORPHANS, "too many connections were left by their programs", "-")                                 \
+	X(ECN_CONFLICT, "the peer's SYN came again and asked for another kind of ECN", "RFC 9768 3.1.5")
 
 enum tcp_cause {
 #define TCP_CAUSE_ENUM(name, meaning, section) CAUSE_##name,

@@ -80,6 +80,7 @@ void time_wait_insert(struct stack *stack, const struct conn *conn)
 	tw->rcv_nxt = conn->rcv_nxt;
 	tw->ts_recent = conn->ts_recent;
 	tw->timestamps = conn->agreed.timestamps;
+	tw->ecn_flags = ecn_ack_flags(conn, false);
 	window = seq_diff(conn->rcv_adv, conn->rcv_nxt); /* the FIN may lie beyond what was offered */
 	window = window > 0 ? window >> conn->agreed.rcv_wscale : 0;
 	tw->window = (uint16_t)(window > UINT16_MAX ? UINT16_MAX : window);
@@ -110,7 +111,7 @@ static void send_ack(struct stack *stack, const struct time_wait *tw)
 	struct tcp_segment ack = {
 		.seq = tw->snd_nxt,
 		.ack = tw->rcv_nxt,
-		.flags = TCP_ACK,
+		.flags = TCP_ACK | tw->ecn_flags,
 		.window = tw->window,
 	};
 

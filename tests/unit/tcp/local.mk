@@ -5,12 +5,14 @@ libpeer_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support $(CMOCKA_CFLA
 
 tcp_tests = \
 	tests/unit/tcp/test_chrono \
+	tests/unit/tcp/test_accecn \
 	tests/unit/tcp/test_closing \
 	tests/unit/tcp/test_compact \
 	tests/unit/tcp/test_congestion \
 	tests/unit/tcp/test_dialogue \
 	tests/unit/tcp/test_ends \
 	tests/unit/tcp/test_patience \
+	tests/unit/tcp/test_ecn \
 	tests/unit/tcp/test_handshake \
 	tests/unit/tcp/test_info \
 	tests/unit/tcp/test_limits \
@@ -106,3 +108,8 @@ tests_unit_tcp_test_chrono_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
 tests_unit_tcp_test_info_SOURCES = tests/unit/tcp/test_info.c
 tests_unit_tcp_test_info_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_info_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_accecn_SOURCES = tests/unit/tcp/test_accecn.c
+tests_unit_tcp_test_accecn_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_ecn_SOURCES = tests/unit/tcp/test_ecn.c
+tests_unit_tcp_test_ecn_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_ecn_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
