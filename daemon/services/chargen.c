@@ -77,7 +77,7 @@ static void chargen_ready(struct service *service, const struct stack_ready *rea
 	if (ready->flags & READY_ACCEPTED)
 		service->stats.accepted++;
 	if (ready->flags & READY_ERROR) {
-		service->stats.peer_errors++;
+		service_error(service, ready);
 		service_close(service, ready->conn);
 		return;
 	}

@@ -1,6 +1,6 @@
-/* RFC 862: sends back what it reads. The bytes go straight from where they arrived to where they are sent from, in
- * one copy. What finds no room stays unread, so that the window closes on a peer that sends without reading. No
- * memory per connection. */
+/* RFC 862: sends back what it reads, urgent what came as urgent. The bytes go straight from where they arrived to
+ * where they are sent from, in one copy. What finds no room stays unread, so that the window closes on a peer that
+ * sends without reading. No memory per connection. */
 #include "services/kinds.h"
 
 #include <errno.h>
@@ -40,9 +40,13 @@ static void echo_all(struct service *service, struct conn_handle conn)
 	struct iovec in[SERVICE_SPANS], out[SERVICE_SPANS];
 	ssize_t unread, room;
 	int in_count, out_count;
+	int64_t urgent;
 	size_t n;
 
 	while ((unread = stack_peek(stack, conn, in, SERVICE_SPANS, &in_count)) > 0) {
+		urgent = stack_urgent(stack, conn);
+		if (urgent > 0 && unread > urgent) /* the rest is not: it comes in the next round */
+			unread = urgent;
 		room = stack_space(stack, conn, (size_t)unread, out, SERVICE_SPANS, &out_count);
 		/* An administrator has closed our direction: nothing can go back, but the peer's end must be seen. */
 		if (room == -EPIPE)
@@ -52,6 +56,8 @@ static void echo_all(struct service *service, struct conn_handle conn)
 		n = copy_spans(out, out_count, in, in_count);
 		if (stack_commit(stack, conn, n) < 0)
 			return;
+		if (urgent > 0)
+			stack_mark_urgent(stack, conn);
 		stack_consume(stack, conn, n);
 		service->stats.bytes_in += n;
 		service->stats.bytes_out += n;
@@ -63,7 +69,7 @@ static void echo_ready(struct service *service, const struct stack_ready *ready)
 	if (ready->flags & READY_ACCEPTED)
 		service->stats.accepted++;
 	if (ready->flags & READY_ERROR) {
-		service->stats.peer_errors++;
+		service_error(service, ready);
 		service_close(service, ready->conn);
 		return;
 	}

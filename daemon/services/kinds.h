@@ -14,6 +14,9 @@ extern const struct service_type http_service;    /* a relay to the daemon's own
 /* Reads and throws away what has arrived, in place. */
 void service_drain(struct service *service, struct conn_handle conn);
 
+/* TCP has reported a connection dead: counts it, and tells the cause to who debugs. */
+void service_error(struct service *service, const struct stack_ready *ready);
+
 /* Lets go of a connection and counts it. */
 void service_close(struct service *service, struct conn_handle conn);
 void service_abort(struct service *service, struct conn_handle conn);

@@ -113,9 +113,11 @@ static void reset_server(struct relay_conn *c)
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
-static void peer_died(struct relay_conn *c, unsigned cause)
+static void peer_died(struct relay_conn *c, const struct stack_ready *ready)
 {
-	c->relay->service.stats.peer_errors++;
+	unsigned cause = ready->cause;
+
+	service_error(&c->relay->service, ready);
 	if (cause != CAUSE_ADMIN_CLOSE && cause != CAUSE_DAEMON_STOP)
 		reset_server(c);
 	relay_conn_close(c);
@@ -163,7 +165,7 @@ static void accept_one(struct relay *relay, const struct stack_ready *ready)
 
 	relay->service.stats.accepted++;
 	if (ready->flags & READY_ERROR) {
-		relay->service.stats.peer_errors++;
+		service_error(&relay->service, ready);
 		service_close(&relay->service, ready->conn);
 		return;
 	}
@@ -193,7 +195,7 @@ static void relay_ready(struct service *service, const struct stack_ready *ready
 		return;
 	}
 	if (ready->flags & READY_ERROR) {
-		peer_died(c, ready->cause);
+		peer_died(c, ready);
 		return;
 	}
 	/* What comes before the server is there waits in the stack. */

@@ -81,10 +81,14 @@ static int make_socket(struct relay_conn *c)
 {
 	const struct service *service = &c->relay->service;
 	struct event_base *base = service->host->base;
+	const int on = 1;
 
 	c->fd = socket(service->options.target.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0)
 		return -errno;
+	/* An octet that a server sends as urgent stays in its place in the stream (RFC 6093). */
+	if (service->options.target.address.ss_family != AF_UNIX)
+		setsockopt(c->fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 	event_assign(&c->readable, base, c->fd, EV_READ | EV_PERSIST, on_readable, c);
 	event_assign(&c->writable, base, c->fd, EV_WRITE | EV_PERSIST, on_writable, c);
 	return 0;

@@ -1,5 +1,6 @@
 #include "services/service.h"
 
+#include "log.h"
 #include "services/kinds.h"
 
 #include <errno.h>
@@ -85,6 +86,13 @@ void service_drain(struct service *service, struct conn_handle conn)
 		stack_consume(service->host->stack, conn, (size_t)n);
 		service->stats.bytes_in += (uint64_t)n;
 	}
+}
+
+void service_error(struct service *service, const struct stack_ready *ready)
+{
+	service->stats.peer_errors++;
+	log_write(LOG_DEBUG, "service %s: a connection ended: %s (%s)", service->options.name,
+	          tcp_cause_name(ready->cause), tcp_cause_meaning(ready->cause));
 }
 
 void service_close(struct service *service, struct conn_handle conn)

@@ -151,6 +151,11 @@ static void put_congestion(json_t *object, const struct stack_conn_info *info, b
 	put_integer(object, "unacked", info->unacked, failed);
 	put_integer(object, "retrans", info->retrans, failed);
 	put_integer(object, "retrans_total", info->retrans_total, failed);
+	put_integer(object, "total_rto", info->total_rto, failed);
+	put_integer(object, "total_rto_recoveries", info->total_rto_recoveries, failed);
+	put_ms(object, "total_rto_time", info->total_rto_time.ns, failed);
+	put_integer(object, "dsack_dups", info->dsack_dups, failed);
+	put_integer(object, "reord_seen", info->reord_seen, failed);
 	put_integer(object, "lost", info->lost, failed);
 	put_integer(object, "sacked", info->sacked, failed);
 	put_integer(object, "notsent", info->notsent, failed);

@@ -32,9 +32,9 @@ const char *render_mac(const struct mac_addr *mac, char text[18]);
  * bytes_sent, bytes_retrans, bytes_acked, bytes_received, segs_out, segs_in, data_segs_out, data_segs_in, lastsnd,
  * lastrcv, lastack, age, ato, keepalive and user_timeout (or null), probes, rcvmss, max_pacing_rate, busy,
  * rwnd_limited, sndbuf_limited, rcv_holes, rcv_rtt (or null), rcv_space, urg, dscp, rcv_dscp, icmp_errors, icmp_type
- * and icmp_code (of the latest, or null), unacked, retrans, retrans_total, lost, sacked, notsent, rcv_ooopack,
- * snd_wnd, rcv_wnd, rcvbuf, sndbuf, iss, irs, snd_una, snd_nxt, rcv_nxt A compact record (half-open, TIME-WAIT)
- * leaves out what it does not keep. */
+ * and icmp_code (of the latest, or null), unacked, retrans, retrans_total, total_rto, total_rto_recoveries,
+ * total_rto_time, dsack_dups, reord_seen, lost, sacked, notsent, rcv_ooopack, snd_wnd, rcv_wnd, rcvbuf, sndbuf, iss,
+ * irs, snd_una, snd_nxt, rcv_nxt A compact record (half-open, TIME-WAIT) leaves out what it does not keep. */
 json_t *render_connection(const struct stack_conn_info *info, const struct render_names *names, struct instant now);
 
 /* {"frames_in": n, ..., "verdicts": {"DROP_PAWS": n, ...}, "transitions": {"LISTEN>SYN-RECEIVED": n, ...}}.

@@ -86,6 +86,11 @@ enum tapstack_field_kind {
 	X(unacked, NUMBER, "bytes", "sent, not acknowledged")                                                        \
 	X(retrans, NUMBER, "", "retransmissions under way")                                                          \
 	X(retrans_total, NUMBER, "", "retransmissions so far")                                                       \
+	X(total_rto, NUMBER, "", "retransmission time-outs so far")                                                  \
+	X(total_rto_recoveries, NUMBER, "", "repairs after time-outs that are over")                                 \
+	X(total_rto_time, MILLISECONDS, "ms", "spent in such repairs")                                               \
+	X(dsack_dups, NUMBER, "", "reports of something received twice (D-SACK)")                                    \
+	X(reord_seen, NUMBER, "", "times segments were seen to arrive in another order")                             \
 	X(lost, NUMBER, "bytes", "taken for lost")                                                                   \
 	X(sacked, NUMBER, "bytes", "selectively acknowledged")                                                       \
 	X(notsent, NUMBER, "bytes", "given to TCP, not yet sent")                                                    \

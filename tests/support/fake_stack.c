@@ -206,6 +206,7 @@ int stack_consume(struct stack *stack, struct conn_handle handle, size_t length)
 	assert_true(length <= conn->in_length);
 	conn->offered = 0;
 	conn->in_length -= length;
+	conn->in_urgent -= length < conn->in_urgent ? length : conn->in_urgent;
 	if (length == 0)
 		return 0;
 	/* A new place: whoever still looks at the old spans is found out by the sanitizer. */
@@ -256,6 +257,30 @@ int stack_commit(struct stack *stack, struct conn_handle handle, size_t length)
 	assert_true(length <= conn->offered);
 	conn->offered = 0;
 	conn->out_length += length;
+	conn->out_total += length;
+	return 0;
+}
+
+void fake_peer_urges(struct fake_conn *conn)
+{
+	conn->in_urgent = conn->in_length;
+	conn->pending |= READY_URGENT;
+}
+
+int64_t stack_urgent(const struct stack *stack, struct conn_handle handle)
+{
+	const struct fake_conn *conn = find(stack, handle);
+
+	return conn ? (int64_t)conn->in_urgent : -EBADF;
+}
+
+int stack_mark_urgent(struct stack *stack, struct conn_handle handle)
+{
+	struct fake_conn *conn = find(stack, handle);
+
+	if (!conn)
+		return -EBADF;
+	conn->out_urgent = conn->out_total;
 	return 0;
 }
 

@@ -24,6 +24,10 @@ struct fake_conn {
 	size_t offered;        /* by the last stack_space, to be committed at most */
 	bool wants_room, dead; /* dead: reset or timed out */
 
+	size_t in_urgent;  /* bytes from the first unread one on that are urgent */
+	size_t out_urgent; /* end of what was marked urgent, in all that was ever sent */
+	size_t out_total;  /* ever sent */
+
 	bool shut, closed, aborted; /* by the service; closed: with FIN, aborted: with RST */
 	bool unread_at_close;
 	bool admin_shut; /* the direction to the peer was closed by fake_admin_closes */
@@ -36,6 +40,8 @@ size_t fake_stack_open(const struct stack *stack); /* handles not yet let go of 
 
 struct fake_conn *fake_accept(struct stack *stack, uint16_t service);
 void fake_peer_sends(struct fake_conn *conn, const void *bytes, size_t length);
+/* All that was sent and not read is urgent. */
+void fake_peer_urges(struct fake_conn *conn);
 void fake_peer_closes(struct fake_conn *conn);
 void fake_peer_resets(struct fake_conn *conn, enum tcp_cause cause);
 /* The peer takes and acknowledges up to `length` bytes of what was sent, and the end when nothing is left; returns

@@ -1,6 +1,6 @@
 # unit tests of daemon/services
 services_test_support = tests/support/fake_stack.h tests/support/fake_stack.c tests/support/pattern.h \
-	tests/support/fake_log.h tests/support/fake_log.c
+	tests/support/fake_log.h tests/support/fake_log.c daemon/core/tcp/state.c
 relay_test_support = tests/unit/services/relay_fixture.h tests/unit/services/relay_fixture.c \
 	tests/support/namespace.h tests/support/namespace.c
 services_test_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests

@@ -99,6 +99,31 @@ static void what_came_before_the_server_was_there_arrives(void **state)
 
 #define STREAM_BYTES (3 * 1024 * 1024)
 
+/* The kernel would take an urgent octet out of the stream: nothing of it may be lost. */
+static void what_the_server_sends_as_urgent_stays_in_line(void **state)
+{
+	struct fixture f;
+	struct fake_conn *conn;
+	char bytes[8] = { 0 };
+	int fd;
+
+	(void)state;
+	fixture_open(&f, SERVER_TCP, 10);
+	fixture_start(&f, "relay");
+	conn = fake_accept(f.host.stack, 5);
+	fd = server_accept(&f);
+	UNTIL(&f, f.service->stats.accepted == 1);
+	assert_int_equal(send(fd, "abc", 3, MSG_OOB), 3);
+	assert_int_equal(send(fd, "de", 2, 0), 2);
+	UNTIL(&f, conn->out_length == 5);
+	assert_int_equal(fake_peer_reads(conn, bytes, sizeof(bytes)), 5);
+	assert_string_equal(bytes, "abcde");
+	fake_peer_closes(conn);
+	close(fd);
+	UNTIL(&f, conn->closed);
+	fixture_close(&f);
+}
+
 static void a_slow_server_stops_the_peer(void **state)
 {
 	(void)state;
@@ -323,6 +348,7 @@ int main(void)
 		cmocka_unit_test(bytes_go_both_ways_and_the_peer_ends_first),
 		cmocka_unit_test(the_server_ends_first),
 		cmocka_unit_test(what_came_before_the_server_was_there_arrives),
+		cmocka_unit_test(what_the_server_sends_as_urgent_stays_in_line),
 		cmocka_unit_test(a_slow_server_stops_the_peer),
 		cmocka_unit_test(a_slow_peer_stops_the_server),
 		cmocka_unit_test(the_proxy_header_comes_first),

@@ -59,6 +59,34 @@ static void peer_sends_pattern(struct fake_conn *conn, size_t from, size_t lengt
 	free(bytes);
 }
 
+/* What came as urgent goes back as urgent, and no octet more, however little room there is. */
+static void echo_returns_urgent_data_as_such(void **state)
+{
+	static const size_t rooms[] = { 1, 7, 64, 1000 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
+		struct fixture f;
+		struct fake_conn *conn;
+
+		setup(&f, "echo", 0, 0);
+		conn = fake_accept(f.host.stack, 3);
+		fake_set_room(conn, rooms[i]);
+		peer_sends_pattern(conn, 0, 50);
+		fake_peer_urges(conn);
+		peer_sends_pattern(conn, 50, 100);
+		do
+			turn(&f);
+		while (fake_peer_reads(conn, NULL, SIZE_MAX) > 0);
+		assert_int_equal(conn->out_total, 150);
+		assert_int_equal(conn->out_urgent, 50);
+		fake_peer_closes(conn);
+		turn(&f);
+		assert_true(conn->closed);
+		teardown(&f);
+	}
+}
+
 static void echo_returns_everything_whatever_the_spans(void **state)
 {
 	static const struct {
@@ -309,6 +337,7 @@ static void options_are_checked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(echo_returns_urgent_data_as_such),
 		cmocka_unit_test(echo_returns_everything_whatever_the_spans),
 		cmocka_unit_test(echo_leaves_unread_what_finds_no_room),
 		cmocka_unit_test(echo_goes_on_after_idling),
