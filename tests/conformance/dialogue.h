@@ -17,10 +17,10 @@
 #define CONNECT_PORT 50000 /* local port of active opens; the peer's is SERVICE_PORT */
 
 /* Flags, first octet's offset, payload, offset acknowledged (without ACK: 0). Returns the verdict. */
-enum stack_verdict says(struct peer *p, uint8_t flags, uint32_t at, uint32_t length, uint32_t acks);
+enum stack_verdict says(struct peer *p, uint16_t flags, uint32_t at, uint32_t length, uint32_t acks);
 /* The same with a window field (WINDOW_ZERO: 0). */
 enum stack_verdict says_window(struct peer *p, uint32_t at, uint32_t acks, uint32_t window);
-void hears_segment(struct peer *p, uint8_t flags, uint32_t at, uint32_t length, uint32_t acks, const char *file,
+void hears_segment(struct peer *p, uint16_t flags, uint32_t at, uint32_t length, uint32_t acks, const char *file,
                    int line);
 #define hears(p, flags, at, length, acks) hears_segment(p, flags, at, length, acks, __FILE__, __LINE__)
 
@@ -34,7 +34,7 @@ void connects(struct peer *p);
 /* And completed. */
 struct peer *connected(void (*tweak)(struct stack_config *config), struct tcp_options options);
 /* As says and hears for an active open, whose ports are the other way round. */
-enum stack_verdict answers(struct peer *p, uint8_t flags, uint32_t at, uint32_t length, uint32_t acks,
+enum stack_verdict answers(struct peer *p, uint16_t flags, uint32_t at, uint32_t length, uint32_t acks,
                            struct tcp_options options);
 
 /* A configuration with loss recovery as RFC 6298, 5681 and 6675 have it, without what was built on them since (RACK,

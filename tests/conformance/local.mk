@@ -5,6 +5,7 @@ conformance_tables = \
 	tests/conformance/all.def \
 	tests/conformance/rfc2018.def \
 	tests/conformance/rfc2883.def \
+	tests/conformance/rfc3168.def \
 	tests/conformance/rfc4821.def \
 	tests/conformance/rfc5482.def \
 	tests/conformance/rfc5681.def \
@@ -17,11 +18,13 @@ conformance_tables = \
 	tests/conformance/rfc7323.def \
 	tests/conformance/rfc8985.def \
 	tests/conformance/rfc9293.def \
-	tests/conformance/rfc9438.def
+	tests/conformance/rfc9438.def \
+	tests/conformance/rfc9768.def
 tests_conformance_conformance_SOURCES = \
 	$(conformance_tables) \
 	tests/conformance/dialogue.c tests/conformance/dialogue.h \
 	tests/conformance/main.c \
+	tests/conformance/marking.c tests/conformance/marking.h \
 	tests/conformance/report.c \
 	tests/conformance/requirement.h \
 	tests/conformance/sacking.c tests/conformance/sacking.h \
@@ -29,6 +32,7 @@ tests_conformance_conformance_SOURCES = \
 	tests/conformance/tests.h \
 	tests/conformance/rfc2018.c \
 	tests/conformance/rfc2883.c \
+	tests/conformance/rfc3168.c \
 	tests/conformance/rfc4821.c \
 	tests/conformance/rfc5482.c \
 	tests/conformance/rfc5681.c \
@@ -49,6 +53,7 @@ tests_conformance_conformance_SOURCES = \
 	tests/conformance/rfc9293_user.c \
 	tests/conformance/rfc9293_window.c \
 	tests/conformance/rfc9438.c \
+	tests/conformance/rfc9768.c \
 	plugins/congestion/cubic.c
 tests_conformance_conformance_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_conformance_conformance_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS) -lm

@@ -43,6 +43,12 @@ static const struct requirement rfc6298[] = {
 static const struct requirement rfc5681[] = {
 #include "rfc5681.def"
 };
+static const struct requirement rfc3168[] = {
+#include "rfc3168.def"
+};
+static const struct requirement rfc9768[] = {
+#include "rfc9768.def"
+};
 static const struct requirement rfc6093[] = {
 #include "rfc6093.def"
 };
@@ -75,6 +81,8 @@ const struct document documents[] = {
 	DOCUMENT("6675", "Conservative Loss Recovery Based on SACK", rfc6675),
 	DOCUMENT("6298", "Computing TCP's Retransmission Timer", rfc6298),
 	DOCUMENT("5681", "TCP Congestion Control", rfc5681),
+	DOCUMENT("3168", "Explicit Congestion Notification (ECN)", rfc3168),
+	DOCUMENT("9768", "Accurate ECN Feedback (AccECN)", rfc9768),
 	DOCUMENT("6093", "On the Implementation of the TCP Urgent Mechanism", rfc6093),
 	DOCUMENT("5927", "ICMP Attacks against TCP", rfc5927),
 	DOCUMENT("4821", "Path MTU Discovery (with RFC 1191 and RFC 8201)", rfc4821),
