@@ -500,7 +500,9 @@ bool output_next(struct stack *stack, struct conn *conn, struct frame_out *frame
 	if (!note_in_flight(stack, conn, &plan)) {
 		COUNT(stack, alloc_failures);
 		output_restart_timer(stack, conn); /* try again later, whatever there is to send */
-		return false;
+		if (!(conn->flags & CONN_ACK_NOW) || conn->state < TCPS_ESTABLISHED)
+			return false;
+		plan = (struct plan){ .kind = PLAN_ACK, .seq = conn->snd_nxt }; /* takes no memory */
 	}
 	build_frame(stack, conn, &plan, &mac, frame);
 	account(stack, conn, &plan);

@@ -260,6 +260,27 @@ static void no_memory_for_the_first_send_after_idle(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* What is to be sent needs memory, what is to be acknowledged does not wait for it. */
+static void ack_without_memory(void **state)
+{
+	struct peer *p = peer_start(impatient);
+	uint8_t bytes[10] = { 0 };
+
+	(void)state;
+	peer_establishes(p, (struct tcp_options){ 0 });
+	for (uint32_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = peer_pattern(1 + i);
+	assert_int_equal(stack_send(p->stack, p->conn, bytes, sizeof(bytes)), sizeof(bytes));
+	test_memory_fail_after(&p->memory, 0); /* none for the scoreboard */
+	peer_turn(p);
+	expect_nothing(p);
+	peer_sends(p, (struct seg){ .flags = TCP_FIN | TCP_ACK, .seq = 1001, .ack = OURS(1) });
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1002 });
+	expect_nothing(p);
+	test_memory_fail_never(&p->memory);
+	peer_stop_anyhow(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +290,7 @@ int main(void)
 		cmocka_unit_test(sack_crumbs_shred_nothing),
 		cmocka_unit_test(challenges_are_limited),
 		cmocka_unit_test(no_memory_for_the_first_send_after_idle),
+		cmocka_unit_test(ack_without_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
