@@ -1,5 +1,6 @@
 #include "host.h"
 
+#include "inside.h"
 #include "service.h"
 
 #include <stdlib.h>
@@ -172,6 +173,7 @@ static void run(struct impair_element *element, struct instant now)
 		WATCH_CHECK(did < 100000);
 	} while (stack_has_ready(host->stack));
 	watch_turn(&host->watch, host_now(host), services_hold_dead(host));
+	inside_check(host);
 	record(host);
 	if (!had_frames && did == 0)
 		check_idle_turn(host);

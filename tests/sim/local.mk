@@ -3,6 +3,7 @@ noinst_LTLIBRARIES += libsim.la
 libsim_la_SOURCES = \
 	tests/sim/build.c \
 	tests/sim/host.c tests/sim/host.h \
+	tests/sim/inside.c tests/sim/inside.h \
 	tests/sim/middlebox.c \
 	tests/sim/network.c tests/sim/network.h \
 	tests/sim/packet.c tests/sim/packet.h \

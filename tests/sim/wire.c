@@ -34,6 +34,7 @@ struct wire_flow {
 	uint32_t tsval;          /* the host's latest */
 	uint32_t ts_min, ts_max; /* of the peer's; valid with has_ts */
 	bool has_tsval, has_ts;
+	struct wire_notes notes;
 };
 
 /* A segment and what it belongs to. */
@@ -188,6 +189,7 @@ void wire_reborn(struct wire *wire, const struct impair_packet *packet)
 	WATCH_CHECK(flow && seq_eq(flow->iss, seq_sub(sight.seg.ack, 1)));
 	flow->snd_max = seq_add(flow->iss, 1);
 	flow->has_fin = flow->has_ack = false;
+	flow->notes = (struct wire_notes){ .owes_ack_since = INSTANT_NEVER };
 }
 
 /* ---- what leaves -------------------------------------------------------------------------------------------------
@@ -221,6 +223,7 @@ static struct wire_flow *open(struct wire *wire, const struct sight *sight)
 		flow->flow = sight->flow;
 		flow->iss = flow->una = sight->seg.seq;
 		flow->snd_max = seq_add(flow->iss, 1);
+		flow->notes.owes_ack_since = INSTANT_NEVER;
 		flow->next = wire->flows;
 		wire->flows = flow;
 	}
@@ -351,14 +354,14 @@ void wire_out(struct wire *wire, const struct impair_packet *packet)
 	note_sent(flow, seg);
 }
 
-bool wire_acked(const struct wire *wire, const struct flow *flow, uint32_t iss, uint32_t *ret_ack)
+struct wire_notes *wire_notes(const struct wire *wire, const struct flow *flow, uint32_t iss, uint32_t *ret_ack)
 {
-	const struct wire_flow *found = find(wire, flow, SEQ(iss));
+	struct wire_flow *found = find(wire, flow, SEQ(iss));
 
 	if (!found || found->iss.v != iss || !found->has_ack)
-		return false;
+		return NULL;
 	*ret_ack = found->ack.v;
-	return true;
+	return &found->notes;
 }
 
 void wire_end(struct wire *wire)

@@ -22,5 +22,12 @@ void wire_in(struct wire *wire, const struct impair_packet *packet);
 void wire_reborn(struct wire *wire, const struct impair_packet *packet);
 /* A frame that the host sends. */
 void wire_out(struct wire *wire, const struct impair_packet *packet);
-/* What the host has acknowledged last on the connection with this ISS; false: nothing, or not known. */
-bool wire_acked(const struct wire *wire, const struct flow *flow, uint32_t iss, uint32_t *ret_ack);
+
+/* A connection of the host, as it stood at the end of the last turn; for who looks inside (inside.c). */
+struct wire_notes {
+	struct instant owes_ack_since; /* NEVER: it doesn't */
+	uint32_t snd_nxt;
+	bool seen;
+};
+/* Of the connection with this ISS; NULL: not known. *ret_ack is what the host has acknowledged last on the wire. */
+struct wire_notes *wire_notes(const struct wire *wire, const struct flow *flow, uint32_t iss, uint32_t *ret_ack);
