@@ -26,7 +26,9 @@ enum {
 	PROTOCOL_ICMPV6 = 58,
 	ICMP_HEADER_BYTES = 8,
 	EXTENSIONS_MAX = 8,
+	MLD_QUERY = 130,
 	ND_ROUTER_ADVERTISEMENT = 134,
+	ND_NEIGHBOUR_SOLICITATION = 135,
 	ND_NEIGHBOUR_ADVERTISEMENT = 136,
 };
 
@@ -137,12 +139,25 @@ static bool quoted_ends(const struct payload *icmp, struct ends *ends)
 	       ends_of(&quoted, true, ends);
 }
 
-/* Any shard answers a question about our addresses; an answer may be what another shard waits for, and routers speak
- * to all. */
+/* Any shard answers a question about our addresses. But an answer may be what another shard waits for, routers speak
+ * to all, and who asks from the unspecified address wants an address that each shard believes to be its own (RFC 4862
+ * section 5.4.3). */
 static bool is_for_everybody(const struct payload *payload)
 {
-	return payload->protocol == PROTOCOL_ICMPV6 && payload->length > 0 &&
-	       (payload->bytes[0] == ND_ROUTER_ADVERTISEMENT || payload->bytes[0] == ND_NEIGHBOUR_ADVERTISEMENT);
+	static const uint8_t unspecified[16] = { 0 };
+
+	if (payload->protocol != PROTOCOL_ICMPV6 || payload->length == 0)
+		return false;
+	switch (payload->bytes[0]) {
+	case MLD_QUERY:
+	case ND_ROUTER_ADVERTISEMENT:
+	case ND_NEIGHBOUR_ADVERTISEMENT:
+		return true;
+	case ND_NEIGHBOUR_SOLICITATION:
+		return payload->address_bytes == 16 && memcmp(payload->source, unspecified, 16) == 0;
+	default:
+		return false;
+	}
 }
 
 uint32_t forward_owner(const struct shards *shards, uint32_t here, const struct frame_in *frame, bool *ret_everybody)
@@ -158,7 +173,7 @@ uint32_t forward_owner(const struct shards *shards, uint32_t here, const struct 
 	type = get16(frame->bytes + 12);
 	if (type == ETHERTYPE_ARP)
 		*ret_everybody = get16(frame->bytes + ARP_OPERATION_AT) == ARP_REPLY;
-	if ((type != ETHERTYPE_IPV4 && type != ETHERTYPE_IPV6) ||
+	if (type != (packet[0] >> 4 == 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6) ||
 	    !read_packet(packet, frame->length - ETHERNET_BYTES, &payload))
 		return here;
 	if (ends_of(&payload, false, &ends) || quoted_ends(&payload, &ends))

@@ -167,11 +167,16 @@ static void ipv6_flows_have_one_owner(void **state)
 	bytes[14 + 40] = 128;
 	assert_int_equal(owner(&f, 0, &frame), 0);
 	/* advertisements are for all, solicitations for whoever gets them */
-	for (unsigned type = 133; type <= 137; type++) {
+	for (unsigned type = 129; type <= 137; type++) {
 		bytes[14 + 40] = (uint8_t)type;
 		assert_int_equal(forward_owner(f.shards, 1, &frame, &everybody), 1);
-		assert_int_equal(everybody, type == 134 || type == 136);
+		assert_int_equal(everybody, type == 130 || type == 134 || type == 136);
 	}
+	/* but who asks whether an address is free asks every shard */
+	memset(bytes + 14 + 8, 0, 16);
+	bytes[14 + 40] = 135;
+	assert_int_equal(forward_owner(f.shards, 1, &frame, &everybody), 1);
+	assert_true(everybody);
 	fixture_close(&f);
 }
 
