@@ -38,3 +38,9 @@ check_PROGRAMS += tests/sim/test_paths
 TESTS += tests/sim/test_paths
 tests_sim_test_paths_SOURCES = tests/sim/test_paths.c
 tests_sim_test_paths_LDADD = libsim.la libimpair.la libcore.la $(SODIUM_LIBS)
+
+# One kind of trouble at a time: repaired without time-outs, and at no cost where nothing was lost.
+check_PROGRAMS += tests/sim/test_losses
+TESTS += tests/sim/test_losses
+tests_sim_test_losses_SOURCES = tests/sim/test_losses.c
+tests_sim_test_losses_LDADD = libsim.la libimpair.la libcore.la $(SODIUM_LIBS)

@@ -131,13 +131,14 @@ static void process_ack_of_flight(struct stack *stack, struct conn *conn, const 
                                   struct ack_facts *ack)
 {
 	uint64_t inflight_before = congestion_pipe(conn);
-	struct sent_news news = { .resent_before = { stack->now.ns - conn->rtt.min.ns } };
+	struct instant plausible = { stack->now.ns - conn->rtt.min.ns };
+	struct sent_news news = { .resent_before = plausible };
 	int32_t age_ms = -1;
 
 	ack->duplicate = is_duplicate_ack(conn, seg);
 	ack->has_echo = echoed_age_ms(stack, conn, seg, &age_ms);
 	if (ack->has_echo) {
-		/* The echo is older than the transmission: it answers an earlier one. */
+		/* An echo that is older than the transmission answers an earlier one. */
 		struct instant echo = { stack->now.ns - stack->now.ns % 1000000 - (int64_t)age_ms * 1000000 +
 			                999999 };
 
@@ -148,6 +149,9 @@ static void process_ack_of_flight(struct stack *stack, struct conn *conn, const 
 		advance_una(stack, conn, seg->ack, &news);
 	if (ack->advances && stack->neighbours_unsure > 0)
 		neighbour_confirmed(stack, &conn->node.flow.remote);
+	/* The echo is of what moved the left edge of the peer's window (RFC 7323 section 4.3), and says nothing of
+	 * what lies ahead of a hole. */
+	news.resent_before = plausible;
 	if (conn->agreed.sack)
 		take_sack_blocks(stack, conn, seg, ack, &news);
 	if (!ack->advances && (conn->agreed.sack ? news.sacked_bytes > 0 : ack->duplicate) &&

@@ -33,6 +33,18 @@ uint32_t recovery_room(const struct conn *conn)
 	return conn->cwnd > pipe ? conn->cwnd - pipe : 0;
 }
 
+/* Something came after what had been sent later. */
+static void saw_reordering(struct stack *stack, struct conn *conn)
+{
+	struct loss_record *record = record_made(stack, conn);
+
+	COUNT(stack, rack_reorderings);
+	if (!record)
+		return;
+	record->reordering.reordering_seen = true;
+	record->reord_seen++;
+}
+
 /* ---- episodes ----------------------------------------------------------------------------------------------------
  */
 
@@ -79,6 +91,8 @@ static void undo(struct stack *stack, struct conn *conn, int64_t rtt_ns)
 
 	if (conn->tx)
 		rack_forget(&conn->tx->rack);
+	if (!after_timeout) /* what had been sent again by then is not looked at in rack_learn */
+		saw_reordering(stack, conn);
 	if (conn->ca_state != CA_OPEN) {
 		if (conn->tx)
 			sent_unmark_lost(&conn->tx->sent);
@@ -226,12 +240,8 @@ static void rack_learn(struct stack *stack, struct conn *conn, bool dsack, bool 
 
 	if (news->has_newest)
 		rack_update(&tx->rack, news->newest_at, news->newest_end, stack->now);
-	if (rack_detect_reordering(&tx->rack, news->has_fresh, news->fresh_end, highest) &&
-	    record_made(stack, conn)) {
-		conn->extra->loss.reordering.reordering_seen = true;
-		conn->extra->loss.reord_seen++;
-		COUNT(stack, rack_reorderings);
-	}
+	if (rack_detect_reordering(&tx->rack, news->has_fresh, news->fresh_end, highest))
+		saw_reordering(stack, conn);
 	record = record_of(conn);
 	if (record)
 		rack_adapt(&record->reordering, conn->snd_una, conn->snd_nxt, dsack, recovered);

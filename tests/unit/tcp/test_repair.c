@@ -250,11 +250,10 @@ static void probe_that_came_twice_is_none(void **state)
 }
 
 /* The SACK of the probe shows what is missing before it. */
-static void lost_tail_is_repaired_without_time_out(void **state)
+static void lost_tail(struct tcp_options options)
 {
-	struct peer *p = sending(no_tweak, sacking, 5 * MSS);
+	struct peer *p = sending(no_tweak, options, 5 * MSS);
 
-	(void)state;
 	expect_run(p, 2001, 5);
 	peer_waits(p, DURATION_MS(43));
 	expect_data(p, 6001);
@@ -269,6 +268,14 @@ static void lost_tail_is_repaired_without_time_out(void **state)
 	assert_int_equal(counters(p).retransmission_timeouts, 0);
 	assert_int_equal(counters(p).fast_recoveries, 1);
 	peer_stop_anyhow(p);
+}
+
+/* Timestamps tell no more here: what lies ahead of a hole is not echoed (RFC 7323 section 4.3). */
+static void lost_tail_is_repaired_without_time_out(void **state)
+{
+	(void)state;
+	lost_tail(sacking);
+	lost_tail(stamping);
 }
 
 static void no_probe_where_none_is_wanted(void **state)
