@@ -11,7 +11,6 @@
 	{ id, section, level, phrase, ANSWER_CODE, OVER_BOTH, #function, NULL, file, reason },
 #define EXCUSED_BY(id, section, level, phrase, reason)                                                               \
 	{ id, section, level, phrase, ANSWER_EXCUSED, OVER_BOTH, NULL, NULL, NULL, reason },
-#define PENDING(id, section, level, phrase, what) EXCUSED_BY(id, section, level, phrase, "not there yet: " what)
 
 static const struct requirement rfc9293[] = {
 #include "rfc9293.def"
