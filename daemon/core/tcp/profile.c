@@ -63,11 +63,15 @@ static const struct stack_tcp_config **tunables_of(const struct stack *stack, st
 /* A connection does by its new tunables what it would not do by itself when they are next asked for. */
 static void conn_tuned(struct stack *stack, struct conn *conn, const struct stack_tcp_config *before)
 {
+	bool opening = conn->state == TCPS_SYN_SENT || conn->state == TCPS_SYN_RECEIVED;
 	const struct stack_tcp_config *tcp = conn->tcp;
+	uint32_t offered = conn->rcvbuf;
 
 	/* Buffers that nothing tunes are as configured. A window that was offered is not taken back (SHLD-14). */
 	if (!tcp->rcvbuf_autotune || conn->rcvbuf > tcp->rcvbuf_max_bytes)
 		conn->rcvbuf = tcp->rcvbuf_autotune ? tcp->rcvbuf_max_bytes : tcp->rcvbuf_initial_bytes;
+	if (opening && conn->rcvbuf < offered) /* the next SYN says the same as the one before */
+		conn->rcvbuf = offered;
 	if (!tcp->sndbuf_autotune || conn->sndbuf > tcp->sndbuf_max_bytes)
 		conn->sndbuf = tcp->sndbuf_autotune ? tcp->sndbuf_max_bytes : tcp->sndbuf_initial_bytes;
 	if (conn->state == TCPS_CLOSED)

@@ -241,17 +241,21 @@ static void what_a_syn_offers_stays(void **state)
 	struct peer *p = peer_start(NULL);
 	struct stack_tcp_config tcp;
 	struct tcp_options first;
+	uint16_t window;
 
 	(void)state;
 	assert_int_equal(stack_connect(p->stack, &to, &p->conn), 0);
 	peer_turn(p);
 	expect(p, (struct seg){ .flags = TCP_SYN });
 	first = p->last.options;
+	window = p->last.window;
 	assert_true(first.has_timestamps && first.sack_permitted && first.has_wscale);
 	tcp = of(p, p->conn);
 	tcp.timestamps = tcp.sack = tcp.window_scaling = false;
 	tcp.window_scale = 3;
 	tcp.mss_max_bytes = 500;
+	tcp.rcvbuf_autotune = false;
+	tcp.rcvbuf_initial_bytes = 2048;
 	tcp.ttl = 9;
 	assert_int_equal(stack_set_tcp(p->stack, p->conn, &tcp), 0);
 	assert_int_equal(of(p, p->conn).ttl, 9);
@@ -259,6 +263,7 @@ static void what_a_syn_offers_stays(void **state)
 	expect(p, (struct seg){ .flags = TCP_SYN });
 	assert_true(p->last.options.has_timestamps && p->last.options.sack_permitted);
 	assert_int_equal(p->last.options.mss, first.mss);
+	assert_int_equal(p->last.window, window);
 	assert_true(p->last.options.has_wscale && p->last.options.wscale == first.wscale);
 	peer_stop_anyhow(p);
 }
