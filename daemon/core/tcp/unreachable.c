@@ -26,9 +26,6 @@ enum stack_verdict unreachable_conn(struct stack *stack, struct conn *conn, cons
 	uint8_t policy = conn->tcp->icmp_policy;
 	bool ends = conn->state == TCPS_SYN_SENT || (conn->state == TCPS_SYN_RECEIVED && policy == STACK_ICMP_STRICT);
 
-	/* RFC 5927 section 4.1: a blind attacker does not know what is in flight. */
-	if (seq_lt(news->seq, conn->snd_una) || seq_geq(news->seq, conn->snd_nxt))
-		return VERDICT_DROP_ICMP_UNRELATED;
 	if (policy == STACK_ICMP_IGNORE)
 		return VERDICT_DROP_ICMP;
 	if (news->kind == ICMP_NEWS_HARD && ends)

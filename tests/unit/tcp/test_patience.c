@@ -137,6 +137,31 @@ static void gives_up_after_the_last_probe(void **state)
 	peer_stop(p);
 }
 
+static void hasty(struct stack_config *config)
+{
+	config->tcp.keepalive = true;
+	config->tcp.keepalive_idle = DURATION_S(5);
+	config->tcp.keepalive_interval = DURATION_S(10);
+	config->tcp.keepalive_count = 2;
+}
+
+/* Also where probes are further apart than the idle time is long: only unanswered ones count. */
+static void answered_probes_do_not_count(void **state)
+{
+	struct peer *p = peer_start(hasty);
+
+	(void)state;
+	peer_establishes(p, none);
+	peer_waits(p, DURATION_S(6));
+	for (int i = 0; i < 10; i++) {
+		expect_probe(p);
+		answers(p);
+		peer_waits(p, DURATION_MS(10001));
+	}
+	assert_int_equal(peer_state(p), TCPS_ESTABLISHED);
+	peer_stop_anyhow(p);
+}
+
 /* MAY-6; it takes no sequence space. */
 static void garbage_when_asked_for(void **state)
 {
@@ -436,6 +461,7 @@ int main(void)
 		cmocka_unit_test(probes_when_idle),
 		cmocka_unit_test(traffic_is_no_idleness),
 		cmocka_unit_test(gives_up_after_the_last_probe),
+		cmocka_unit_test(answered_probes_do_not_count),
 		cmocka_unit_test(garbage_when_asked_for),
 		cmocka_unit_test(no_probes_beside_data),
 		cmocka_unit_test(switched_live),

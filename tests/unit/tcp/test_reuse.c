@@ -46,14 +46,20 @@ static void new_incarnation(void **state)
 	} rows[] = {
 		{ true, true, true, 5001, 500, true },  /* newer timestamp: whatever the number */
 		{ true, true, true, 5000, 1003, true }, /* the same timestamp: the number decides */
-		{ true, true, true, 5000, 1002, false },       { true, true, true, 4999, 5000000, false },
+		{ true, true, true, 5000, 1002, false },
+		{ true, true, true, 4999, 5000000, false },
 		{ true, true, true, 0x80001387, 1003, true },  /* as far ahead as can be, modulo 2^32 */
 		{ true, true, true, 0x80001389, 1003, false }, /* behind */
-		{ true, false, true, 0, 1003, true },          { true, false, true, 0, 1002, false },
-		{ true, true, false, 9999, 1002, false },      { true, true, false, 4, 1003, true },
+		{ true, false, true, 0, 1003, true },
+		{ true, false, true, 0, 1002, false },
+		{ true, true, false, 9999, 1002, false },
+		{ true, true, false, 4, 1003, true },
 		{ false, true, true, 1, 500, true }, /* the option tells the two apart */
-		{ false, true, false, 1, 500, false },         { false, false, true, 0, 1003, true },
-		{ false, false, true, 0, 1002, false },        { false, false, true, 0, 1002 + 0x7fffffffu, true },
+		{ false, true, true, 0x90000000, 500, true },
+		{ false, true, false, 1, 500, false },
+		{ false, false, true, 0, 1003, true },
+		{ false, false, true, 0, 1002, false },
+		{ false, false, true, 0, 1002 + 0x7fffffffu, true },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

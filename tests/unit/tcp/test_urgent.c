@@ -103,7 +103,7 @@ static void counts_from_the_segments_own_number(void **state)
 	service_reads(p);
 	assert_int_equal(left(p), 0);
 	was_told(p);
-	sends_urgent(p, 1031, 10, 3); /* read already up to 1041: nothing of it is left to be read */
+	sends_urgent(p, 1031, 20, 3); /* read already up to 1041: nothing of it is left to be read */
 	assert_false(was_told(p));
 	assert_int_equal(left(p), 0);
 	peer_stop_anyhow(p);
