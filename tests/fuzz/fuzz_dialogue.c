@@ -90,7 +90,7 @@ static void take_options(struct reader *program, struct rig *rig, const struct s
 
 static void peer_sends(struct rig *rig, struct reader *program)
 {
-	static const uint8_t flags[] = { TCP_ACK, TCP_ACK, TCP_ACK | TCP_PSH, TCP_ACK | TCP_FIN,
+	static const uint8_t flags[] = { TCP_ACK, TCP_ACK, TCP_ACK | TCP_URG, TCP_ACK | TCP_FIN,
 		                         TCP_SYN, TCP_SYN, TCP_SYN | TCP_ACK, TCP_RST };
 	static uint8_t frame[HEADERS + TCP_HEADER_BYTES_MAX + 65536];
 	uint8_t what = take8(program), size;
@@ -114,6 +114,8 @@ static void peer_sends(struct rig *rig, struct reader *program)
 	segment.seq = SEQ(info.rcv_nxt + take_offset(program));
 	segment.ack = SEQ((what & 128 ? info.snd_una : info.snd_nxt) + take_offset(program));
 	segment.window = take_window(program);
+	if (segment.flags & TCP_URG)
+		segment.urgent_pointer = take16(program);
 	take_options(program, rig, &info, &segment);
 	size = take8(program);
 	segment.payload_bytes = size < 100 ? 0 : size < 240 ? size * 10u : size * 200u;
@@ -270,6 +272,61 @@ static void service_does(struct rig *rig, struct reader *program)
 	}
 }
 
+/* Tunables of a connection, drawn to matter soon. No garbage in keepalive probes: the rig checks all it is sent. */
+static void service_tunes(struct rig *rig, struct rig_conn *conn, struct reader *program)
+{
+	struct stack_tcp_config tcp;
+	uint8_t what = take8(program);
+
+	WATCH_CHECK(stack_get_tcp(rig->stack, conn->handle, &tcp) == 0);
+	tcp.keepalive = what & 1;
+	tcp.user_timeout_option = what & 2;
+	tcp.delayed_ack = (struct duration){ what & 4 ? 0 : 40000000 };
+	tcp.user_timeout = (struct duration){ what & 8 ? 1000000000ll * take8(program) : 0 };
+	tcp.linger = (struct duration){ what & 16 ? 10000000ll * take8(program) : -1 };
+	tcp.icmp_policy = what / 32 % 3;
+	tcp.keepalive_idle = (struct duration){ 1 + 1000000ll * take16(program) };
+	tcp.keepalive_interval = (struct duration){ 1 + 1000000ll * take8(program) };
+	tcp.keepalive_count = 1 + what / 64;
+	tcp.rcvbuf_autotune = what & 128;
+	WATCH_CHECK(stack_set_tcp(rig->stack, conn->handle, &tcp) == 0);
+}
+
+static void service_asks(struct rig *rig, struct reader *program)
+{
+	uint8_t what = take8(program);
+	struct rig_conn *conn = &rig->conn[take8(program) % RIG_HANDLES];
+	struct stack_soft_error error;
+
+	for (int i = 0; i < RIG_HANDLES && !conn->used; i++)
+		conn = &rig->conn[(conn - rig->conn + 1) % RIG_HANDLES];
+	if (!conn->used)
+		return;
+	switch (what % 8) {
+	case 0:
+	case 1:
+		stack_mark_urgent(rig->stack, conn->handle);
+		break;
+	case 2:
+		WATCH_CHECK(stack_cork(rig->stack, conn->handle, what & 8) == 0);
+		break;
+	case 3:
+		WATCH_CHECK(stack_set_nodelay(rig->stack, conn->handle, what & 8) == 0);
+		break;
+	case 4:
+		stack_soft_error(rig->stack, conn->handle, &error);
+		break;
+	case 5:
+	case 6: /* a pointer reaches 65,535 octets beyond what fits the window */
+		WATCH_CHECK(stack_urgent(rig->stack, conn->handle) >= 0);
+		WATCH_CHECK(stack_urgent(rig->stack, conn->handle) <= (1ll << 30) + 2 * 65535);
+		break;
+	default:
+		service_tunes(rig, conn, program);
+		break;
+	}
+}
+
 static void operator_does(struct rig *rig, struct reader *program)
 {
 	uint8_t what = take8(program);
@@ -339,6 +396,10 @@ static void step(struct rig *rig, struct reader *program)
 	case 20:
 	case 21:
 		service_does(rig, program);
+		break;
+	case 22:
+	case 23:
+		service_asks(rig, program);
 		break;
 	default:
 		peer_sends(rig, program);
