@@ -132,6 +132,51 @@ static inline void watch_edge(struct watch *watch, const struct stack_conn_info 
 	conn->has_edge = true;
 }
 
+#define WATCH_FLIGHT_MAX 64 /* longer ones are test_sent's matter: each turn looks at all */
+
+/* What is in flight: entries from SND.UNA to SND.NXT without a gap, each on the list that its flags ask for, sums
+ * that agree; the timers of loss recovery lie ahead, but for the resolution of the wheel. */
+static inline void watch_flight(const struct conn *conn, struct instant now)
+{
+	const struct sent_queue *sent = &conn->tx->sent;
+	uint32_t sacked = 0, lost = 0, resent = 0, count = 0, listed = 0;
+	const struct sent *entry;
+	seq_t at = conn->snd_una;
+
+	WATCH_CHECK(conn->tx->reo_due.ns > now.ns - 1000000 && conn->tx->pto_due.ns > now.ns - 1000000);
+	WATCH_CHECK(conn->ca_state != CA_OPEN || conn->tx->frto == FRTO_OFF);
+	if (sent->count > WATCH_FLIGHT_MAX)
+		return;
+	for (entry = sent->first; entry; entry = entry->next) {
+		uint32_t length = (uint32_t)seq_diff(entry->end, entry->start);
+
+		WATCH_CHECK(seq_eq(entry->start, at) && seq_lt(entry->start, entry->end));
+		WATCH_CHECK(!(entry->flags & SENT_SACKED) || !(entry->flags & SENT_LOST));
+		WATCH_CHECK(!(entry->flags & SENT_RETRANSMITTED) || (entry->flags & SENT_LOST));
+		at = entry->end;
+		sacked += entry->flags & SENT_SACKED ? length : 0;
+		lost += entry->flags & SENT_LOST ? length : 0;
+		resent += entry->flags & SENT_RETRANSMITTED ? length : 0;
+		count += !(entry->flags & SENT_SACKED);
+	}
+	WATCH_CHECK(!sent->first || seq_eq(at, conn->snd_nxt));
+	WATCH_CHECK(sacked == sent->sacked_bytes && lost == sent->lost_bytes && resent == sent->resent_bytes);
+	for (entry = sent->flight.first; entry; entry = entry->after)
+		listed++;
+	for (entry = sent->lost.first; entry; entry = entry->after)
+		listed++;
+	WATCH_CHECK(listed == count);
+}
+
+static inline void watch_flights(const struct watch *watch, struct instant now)
+{
+	const struct conn *conn;
+
+	for (uint32_t slot = 0; (conn = pool_next_live(&watch->stack->conns, slot)); slot = conn->node.head.slot + 1)
+		if (conn->tx)
+			watch_flight(conn, now);
+}
+
 /* Gauges against a walk over all records. Returns whether any of them holds payload or waits for something. */
 static inline bool watch_gauges(struct watch *watch, const struct stack_gauges *gauges)
 {
@@ -184,6 +229,7 @@ static inline void watch_turn(struct watch *watch, struct instant now, bool dead
 		WATCH_CHECK(gauges.buffer_bytes == 0);
 		watch_pools(watch);
 	}
+	watch_flights(watch, now);
 	WATCH_CHECK(stack_deadline(watch->stack).ns > now.ns);
 }
 
