@@ -99,6 +99,7 @@ static void put_gauges(struct evbuffer *out, const struct stack_gauges *gauges)
 	put_gauge(out, "tapstack_time_wait", NULL, "TIME-WAIT records", gauges->time_wait);
 	put_gauge(out, "tapstack_time_wait_max", NULL, "limit of TIME-WAIT records", gauges->time_wait_max);
 	put_gauge(out, "tapstack_neighbours", NULL, "neighbours known or asked for", gauges->neighbours);
+	put_gauge(out, "tapstack_orphans", NULL, "connections that no service holds any more", gauges->orphans);
 	put_gauge(out, "tapstack_buffer_bytes", "bytes", "payload in send and receive buffers", gauges->buffer_bytes);
 	put_gauge(out, "tapstack_buffer_max_bytes", "bytes", "limit of these buffers", gauges->buffer_bytes_max);
 	put_gauge(out, "tapstack_memory_bytes", "bytes", "memory taken by the stacks", gauges->memory_bytes);

@@ -183,6 +183,7 @@ static void add_gauges(struct stack_gauges *sum, const struct stack_gauges *part
 	sum->half_open += part->half_open;
 	sum->time_wait += part->time_wait;
 	sum->neighbours += part->neighbours;
+	sum->orphans += part->orphans;
 	sum->connections_max += part->connections_max;
 	sum->half_open_max += part->half_open_max;
 	sum->time_wait_max += part->time_wait_max;

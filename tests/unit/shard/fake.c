@@ -148,6 +148,7 @@ void stack_get_gauges(const struct stack *stack, struct stack_gauges *ret_gauges
 	memset(ret_gauges, 0, sizeof(*ret_gauges));
 	ret_gauges->connections = stack->records;
 	ret_gauges->connections_max = 1000;
+	ret_gauges->orphans = 3;
 }
 
 void stack_set_offload(struct stack *stack, uint32_t gso_bytes_max, bool checksum_offload)

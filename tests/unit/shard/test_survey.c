@@ -167,6 +167,7 @@ static void sum_up(void *user, const struct survey_totals *totals)
 	assert_int_equal(totals->counters.transitions[TCPS_LISTEN][TCPS_SYN_RECEIVED], 7);
 	assert_int_equal(totals->gauges.connections, 11);
 	assert_int_equal(totals->gauges.connections_max, 2000);
+	assert_int_equal(totals->gauges.orphans, 6);
 	assert_int_equal(totals->shard[1].counters.frames_in, 20);
 	assert_true(totals->shard[0].status.link_up);
 	answer->done = true;
