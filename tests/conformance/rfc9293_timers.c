@@ -217,6 +217,11 @@ void shld_9_program_is_told_between_r1_and_r2(void **state)
 	assert_int_equal(p->ready_flags, 0);
 	assert_int_equal(peer_state(p), TCPS_ESTABLISHED);
 	peer_ignores_rest(p);
+	says(p, TCP_ACK, 1, 0, 11);
+	service_sends(p, 10); /* and anew for the next trouble, though the back-off is kept */
+	peer_waits(p, DURATION_S(600));
+	assert_int_equal(p->ready_flags, READY_TROUBLE);
+	peer_ignores_rest(p);
 	peer_stop_anyhow(p);
 }
 

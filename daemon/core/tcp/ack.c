@@ -77,6 +77,7 @@ static void advance_una(struct stack *stack, struct conn *conn, seq_t ack, struc
 	conn->snd_una = ack;
 	conn->dupacks = 0;
 	conn->progress_at = stack->now;
+	conn->timeouts = 0;
 	if (payload > 0)
 		strip_release(&tx->strip, &stack->blocks, payload_end, seq_eq(payload_end, conn->snd_end));
 	if (seq_lt(conn->recover, ack) && conn->ca_state == CA_OPEN)

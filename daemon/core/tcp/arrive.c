@@ -300,6 +300,7 @@ static void syn_acknowledged(struct stack *stack, struct conn *conn, seq_t ack)
 	conn->flags &= ~(uint32_t)CONN_SEND_SYN;
 	conn->rtx_due = INSTANT_NEVER;
 	conn->progress_at = stack->now;
+	conn->timeouts = 0;
 	if (conn->flags & CONN_SYN_RETRANSMITTED)
 		conn->rtt.rto = duration_max(conn->rtt.rto, DURATION_S(3)); /* RFC 6298 section 5.7 */
 	else if (news.has_sample)

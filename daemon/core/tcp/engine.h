@@ -239,8 +239,9 @@ struct conn {
 	uint16_t rcv_mss; /* largest segment seen from the peer: what its window and our ACKs are measured by */
 	struct challenge_limit challenges;
 	uint8_t keepalive_probes; /* sent, and nothing has been heard since */
-	uint8_t rcv_tos;          /* of the IP header of the latest acceptable segment */
-	uint16_t mss_proven;      /* largest `mss` of which a full segment was acknowledged */
+	uint8_t timeouts;    /* since SND.UNA moved last: R1 counts these. Unlike the back-off, which Karn keeps */
+	uint8_t rcv_tos;     /* of the IP header of the latest acceptable segment */
+	uint16_t mss_proven; /* largest `mss` of which a full segment was acknowledged */
 	uint32_t listener_slot;
 
 	/* Send sequence space (RFC 9293 section 3.3.1) */

@@ -196,9 +196,11 @@ void patience_retransmitted(struct stack *stack, struct conn *conn)
 {
 	uint32_t r1 = conn->tcp->r1_retransmits > 0 ? conn->tcp->r1_retransmits : 1;
 
-	if (conn->backoff < r1)
+	if (conn->timeouts < UINT8_MAX)
+		conn->timeouts++;
+	if (conn->timeouts < r1)
 		return;
 	neighbour_doubt(stack, &conn->node.flow.remote);
-	if (conn->backoff == r1)
+	if (conn->timeouts == r1)
 		conn_tell(stack, conn, READY_TROUBLE);
 }
