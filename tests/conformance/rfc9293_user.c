@@ -191,6 +191,19 @@ void shld_22_dscp_reaches_ip_unchanged(void **state)
 	peer_stop(p);
 }
 
+void may_9_received_dscp_is_shown(void **state)
+{
+	struct peer *p = opened(NULL, no_options);
+
+	(void)state;
+	says_raw(p, (struct raw){ .flags = TCP_ACK, .at = 1, .acks = 1, .length = 10, .tos = 34 << 2 });
+	assert_int_equal(peer_info(p).rcv_dscp, 34);
+	says_raw(p, (struct raw){ .flags = TCP_ACK, .at = 11, .acks = 1, .length = 10, .tos = 10 << 2 });
+	assert_int_equal(peer_info(p).rcv_dscp, 10);
+	service_reads(p);
+	peer_stop_anyhow(p);
+}
+
 /* ---- 3.10.7.4: segments in and out of order
  * ----------------------------------------------------------------------------- */
 
