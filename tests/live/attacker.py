@@ -9,9 +9,9 @@ import socket
 import struct
 import time
 
-from frames import (ACK, BROADCAST, ETHER_ARP, ETHER_IPV4, ETHER_IPV6, MOD, OPTION_NOP, OPTION_SACK_PERMITTED,
-                    PROTOCOL_ICMPV6, RST, SYN, address, arp, ethernet, icmpv6, ipv6, option_mss, option_timestamps,
-                    option_window_scale, packet, parse_tcp)
+from frames import (ACK, BROADCAST, ETHER_IPV4, ETHER_IPV6, MOD, OPTION_NOP, OPTION_SACK_PERMITTED, RST, SYN, address,
+                    ethernet, neighbour_talk, option_mss, option_timestamps, option_window_scale, packet, parse_tcp,
+                    who_has)
 from harness import Failed, Thread, check, connect, equal, read_exactly, wait_until
 
 SO_ATTACH_FILTER = 26
@@ -161,13 +161,7 @@ class Attacker:
         wait_until(self.resolve, "the stack's Ethernet address")
 
     def resolve(self):
-        if len(self.own) == 4:
-            self.raw(ethernet(BROADCAST, ATTACKER_MAC, ETHER_ARP, arp(1, ATTACKER_MAC, self.own, bytes(6), self.stack)))
-        else:
-            group = b"\xff\x02" + bytes(9) + b"\x01\xff" + self.stack[13:]
-            self.raw(ethernet(b"\x33\x33" + group[12:], ATTACKER_MAC, ETHER_IPV6, ipv6(
-                self.own, group, PROTOCOL_ICMPV6, icmpv6(self.own, group, 135, 0, bytes(4),
-                                                         self.stack + b"\x01\x01" + ATTACKER_MAC), hops=255)))
+        self.raw(who_has(ATTACKER_MAC, self.own, self.stack))
         self.poll(0.01)
         return self.stack_mac != BROADCAST
 
@@ -200,28 +194,12 @@ class Attacker:
                 if left <= 0 or not select.select([self.sock], [], [], left)[0]:
                     return self.segments
                 continue
-            if frame[12:14] == ETHER_ARP:
-                self.take_arp(frame)
-            elif frame[12:14] == ETHER_IPV6 and frame[20] == PROTOCOL_ICMPV6:
-                self.take_neighbour(frame)
+            mac, answer = neighbour_talk(frame, ATTACKER_MAC, self.own, self.stack)
+            self.stack_mac = mac or self.stack_mac
+            if answer:
+                self.raw(answer)
             elif frame[:6] == ATTACKER_MAC and (segment := parse_tcp(frame)):
                 self.segments.append(segment)
-
-    def take_arp(self, frame):
-        operation, mac, source, _, target = struct.unpack("!6xH6s4s6s4s", frame[14:42])
-        if source == self.stack and mac != ATTACKER_MAC:
-            self.stack_mac = mac
-        if operation == 1 and target == self.own and mac != ATTACKER_MAC:
-            self.raw(ethernet(mac, ATTACKER_MAC, ETHER_ARP, arp(2, ATTACKER_MAC, self.own, mac, source)))
-
-    def take_neighbour(self, frame):
-        source, kind, target = frame[22:38], frame[54], frame[62:78]
-        if kind == 136 and target == self.stack:
-            self.stack_mac = frame[6:12]
-        if kind == 135 and target == self.own and any(source):
-            self.raw(ethernet(frame[6:12], ATTACKER_MAC, ETHER_IPV6, ipv6(
-                self.own, source, PROTOCOL_ICMPV6, icmpv6(self.own, source, 136, 0, b"\x60\0\0\0",
-                                                          self.own + b"\x02\x01" + ATTACKER_MAC), hops=255)))
 
     def take(self, port):
         """What has come to this port of the attacker's own, and forgets it."""

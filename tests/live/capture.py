@@ -194,7 +194,7 @@ def flow_of(segment):
     return segment.source, segment.source_port, segment.destination, segment.destination_port
 
 
-# No timer of either side is shorter: a probe for the tail of what was sent waits for 2 SRTT, and two milliseconds at least.
+# No timer of either side is shorter: a probe for the tail of what was sent waits for two milliseconds at least.
 QUIET = 0.0018
 
 

@@ -10,10 +10,10 @@ import struct
 import subprocess
 import time
 
-from frames import (ACK, BROADCAST, ETHER_ARP, ETHER_IPV4, FIN, RST, SYN, URG, address, arp, ethernet, flag_names,
-                    option_mss, option_timestamps, option_window_scale, packet, parse_tcp, relative, OPTION_NOP,
-                    OPTION_SACK_PERMITTED)
-from harness import check, wait_until
+from frames import (ACK, BROADCAST, ETHER_IPV4, ETHER_IPV6, FIN, OPTION_NOP, OPTION_SACK_PERMITTED, RST, SYN,
+                    address, ethernet, flag_names, neighbour_talk, option_mss, option_timestamps, option_window_scale,
+                    packet, parse_tcp, relative, who_has)
+from harness import IPV4, check, wait_until
 from path import open_tap
 from peer import MAC
 
@@ -30,10 +30,10 @@ class Subject:
         self.receive, self.send = receive, send
         self.mac = BROADCAST
         self.arrived = []
-        wait_until(self.resolve, "an answer to ARP")
+        wait_until(self.resolve, "the Ethernet address of what is tested")
 
     def resolve(self):
-        self.send(ethernet(BROADCAST, MAC, ETHER_ARP, arp(1, MAC, self.host, bytes(6), self.stack)))
+        self.send(who_has(MAC, self.host, self.stack))
         time.sleep(0.005)
         self.poll()
         return self.mac != BROADCAST
@@ -42,12 +42,10 @@ class Subject:
         """Whether something has come."""
         something = False
         while frame := self.receive():
-            if frame[12:14] == ETHER_ARP:
-                operation, mac, source, _, target = struct.unpack("!6xH6s4s6s4s", frame[14:42])
-                if source == self.stack:
-                    self.mac = mac
-                if operation == 1 and target == self.host:
-                    self.send(ethernet(mac, MAC, ETHER_ARP, arp(2, MAC, self.host, mac, source)))
+            mac, answer = neighbour_talk(frame, MAC, self.host, self.stack)
+            self.mac = mac or self.mac
+            if answer:
+                self.send(answer)
             elif (segment := parse_tcp(frame)) and segment.source == self.stack:
                 self.arrived.append(segment)
                 something = True
@@ -55,7 +53,8 @@ class Subject:
 
     def put(self, *arguments, **options):
         """A segment; arguments as of frames.tcp() after the addresses."""
-        self.send(ethernet(self.mac, MAC, ETHER_IPV4, packet(self.host, self.stack, *arguments, **options)))
+        kind = ETHER_IPV4 if len(self.stack) == 4 else ETHER_IPV6
+        self.send(ethernet(self.mac, MAC, kind, packet(self.host, self.stack, *arguments, **options)))
 
 
 def without_waiting(function):
@@ -67,7 +66,7 @@ def without_waiting(function):
     return call
 
 
-def tapstack(env):
+def tapstack(env, family):
     """This stack. Timers are out of the way: what is compared is what a segment causes."""
     link = os.path.join(env.directory, "link")
     bye = os.path.join(env.directory, "bye")
@@ -76,6 +75,7 @@ def tapstack(env):
                 {"name": "bye", "kind": "relay", "port": BYE, "target": "unix:" + bye}]
     env.daemon(services=[{**service, "nodelay": True} for service in services],
                config={"link": {"backend": "unix:" + link, "host_addresses": []},
+                       "stack": {"addresses": [family.stack_network]},
                        "tcp": {"rto_initial": "30s", "rto_min": "30s", "rto_max": "60s", "delayed_ack": 0,
                                "challenge_acks_per_s": 255}})
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -89,23 +89,24 @@ def tapstack(env):
                 return sock.send(frame)
             select.select([], [sock], [], 1)
 
-    return Subject("192.0.2.1", "192.0.2.2", without_waiting(lambda: sock.recv(65536)), send)
+    return Subject(family.host, family.stack, without_waiting(lambda: sock.recv(65536)), send)
 
 
-def kernel(env):
+def kernel(env, family):
     """The kernel of this machine, its timers out of the way too, without its limit of repeated answers, and with RFC
     1337, which it can be told to keep to: a RST does not end TIME-WAIT."""
     for name, value in (("tcp_invalid_ratelimit", 0), ("tcp_early_retrans", 0), ("tcp_ecn", 0), ("tcp_syncookies", 0),
                         ("tcp_challenge_ack_limit", 0x7fffffff), ("tcp_max_syn_backlog", 4096), ("tcp_rfc1337", 1)):
         with open(f"/proc/sys/net/ipv4/{name}", "w", encoding="ascii") as file:
             file.write(str(value))
-    tap = open_tap("kernel0", ["198.51.100.2/24"])
+    host, stack, network = ("198.51.100.1", "198.51.100.2", "198.51.100.0/24") if family is IPV4 else \
+        ("2001:db8:1::1", "2001:db8:1::2", "2001:db8:1::/64")
+    tap = open_tap("kernel0", [stack + network[network.index("/"):]])
     env.cleanup(lambda: os.close(tap))
-    subprocess.run(["ip", "route", "change", "198.51.100.0/24", "dev", "kernel0", "src", "198.51.100.2", "rto_min",
-                    "30s", "quickack", "1"], check=True)
-    serve_kernel(env, "198.51.100.2")
-    return Subject("198.51.100.1", "198.51.100.2", without_waiting(lambda: os.read(tap, 65536)),
-                   lambda frame: os.write(tap, frame))
+    subprocess.run(["ip", "route", "replace", network, "dev", "kernel0", "src", stack, "rto_min", "30s",
+                    "quickack", "1"], check=True)
+    serve_kernel(env, stack)
+    return Subject(host, stack, without_waiting(lambda: os.read(tap, 65536)), lambda frame: os.write(tap, frame))
 
 
 def in_child(env, function, *arguments):
@@ -121,7 +122,7 @@ def in_child(env, function, *arguments):
 
 def listener(family, where):
     sock = socket.socket(family)
-    if family == socket.AF_INET:
+    if family != socket.AF_UNIX:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)  # urgent text is text: RFC 6093
     sock.bind(where)
     sock.listen(4096)
@@ -135,7 +136,8 @@ def serve_bye(env, path):
 
 
 def serve_kernel(env, where):
-    in_child(env, serve, [(listener(socket.AF_INET, (where, port)), port) for port in (ECHO, DISCARD, BYE)])
+    domain = socket.AF_INET6 if ":" in where else socket.AF_INET
+    in_child(env, serve, [(listener(domain, (where, port)), port) for port in (ECHO, DISCARD, BYE)])
 
 
 def serve(listeners):
@@ -150,7 +152,7 @@ def serve(listeners):
                 if owed is None:
                     sock = key.fileobj.accept()[0]
                     sock.setblocking(False)
-                    if sock.family == socket.AF_INET:
+                    if sock.family != socket.AF_UNIX:
                         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     selector.register(sock, selectors.EVENT_READ, (bytearray(), port))
                     continue
@@ -237,7 +239,8 @@ class Side:
                          bad_checksum=step.bad_checksum)
 
     def meaning(self):
-        """What has come since the last time, as a dictionary; it is also added to `history`."""
+        """What has come since the last time, as a dictionary; it is also added to `history`. An urgent mark is not in
+        it: our echo repeats it, which is a matter of the service."""
         mine = [s for s in self.subject.arrived if s.destination_port == self.local_port]
         self.subject.arrived = [s for s in self.subject.arrived if s.destination_port != self.local_port]
         found = {}
@@ -271,8 +274,6 @@ class Side:
             if segment.flags & FIN:
                 found["FIN"] = end - 1
             self.top = end
-        if segment.flags & URG:
-            found["URG"] = True
         found["ack"] = max(relative(segment.ack, OUR_ISS), found.get("ack", -1 << 31))
         found["window"] = "open" if segment.window else "closed"
         found["echo"] = segment.timestamps[1] if segment.timestamps else None
@@ -283,7 +284,7 @@ class Side:
         found.setdefault("sack", ())
 
 
-def settle(subjects, quiet=0.05, seconds=5.0):
+def settle(subjects, quiet, seconds=5.0):
     """Until nothing has come from any of them for a while."""
     give_up = time.monotonic() + seconds
     last = time.monotonic()

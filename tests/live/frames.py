@@ -100,6 +100,35 @@ def icmpv6(source, destination, kind, code, rest, payload):
     return message[:2] + struct.pack("!H", total) + message[4:]
 
 
+SOLICITATION, ADVERTISEMENT = 135, 136
+
+
+def who_has(mac, own, target):
+    """A frame that asks for the Ethernet address of `target`: ARP, or neighbour discovery."""
+    if len(own) == 4:
+        return ethernet(BROADCAST, mac, ETHER_ARP, arp(1, mac, own, bytes(6), target))
+    group = address("ff02::1:ff00:0")[:13] + target[13:]
+    message = icmpv6(own, group, SOLICITATION, 0, bytes(4), target + b"\1\1" + mac)
+    return ethernet(b"\x33\x33" + group[12:], mac, ETHER_IPV6, ipv6(own, group, PROTOCOL_ICMPV6, message, hops=255))
+
+
+def neighbour_talk(frame, mac, own, other):
+    """What a frame of ARP or neighbour discovery means to a host at `own`: the Ethernet address of `other`, if the
+    frame tells it, and the answer that it asks for, or None."""
+    if frame[12:14] == ETHER_ARP:
+        operation, sender_mac, sender, _, target = struct.unpack("!6xH6s4s6s4s", frame[14:42])
+        answer = ethernet(sender_mac, mac, ETHER_ARP, arp(2, mac, own, sender_mac, sender))
+        return (sender_mac if sender == other and sender_mac != mac else None,
+                answer if operation == 1 and target == own and sender_mac != mac else None)
+    if frame[12:14] != ETHER_IPV6 or frame[20] != PROTOCOL_ICMPV6 or len(frame) < 78:
+        return None, None
+    sender, kind, target = frame[22:38], frame[54], frame[62:78]
+    if kind == SOLICITATION and target == own and any(sender):
+        message = icmpv6(own, sender, ADVERTISEMENT, 0, b"\x60\0\0\0", own + b"\2\1" + mac)
+        return None, ethernet(frame[6:12], mac, ETHER_IPV6, ipv6(own, sender, PROTOCOL_ICMPV6, message, hops=255))
+    return (frame[6:12] if kind == ADVERTISEMENT and target == other else None), None
+
+
 def flag_names(flags):
     """As tcpdump writes them."""
     return "".join(letter for bit, letter in ((SYN, "S"), (FIN, "F"), (RST, "R"), (PSH, "P"), (ACK, "."), (URG, "U"))
