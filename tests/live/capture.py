@@ -203,7 +203,7 @@ def explain(segments, source, lost=(), late=()):
 
     lost      an earlier copy was dropped on the path, or an ACK for it
     late      it, or an ACK for it, was delayed on the path so that others overtook it
-    timer     nothing was heard from the other side for QUIET
+    timer     nothing was sent, and nothing heard that hints at a loss, for QUIET
     recovery  a timer had expired, and all that was sent before is sent again (RFC 6298 5.4, RFC 8985 6.3)
     probe     it had been sent against a closed window, to see whether it still is (RFC 9293 3.8.6.1)
     unexplained
@@ -230,12 +230,13 @@ class Sender:
         self.end = None  # of what was sent
         self.edge = None  # of the window
         self.shift = 0
-        self.active = 0.0  # when something was last sent or heard
+        self.active = 0.0  # when something was last sent, or heard that could cause something to be sent again
         self.recover = None
         self.probes = set()
 
     def hear(self, when, segment):
-        self.active = when
+        if segment.sack_blocks:  # a plain ACK may also cross with what a timer sends again
+            self.active = when
         if segment.flags & SYN:
             self.shift = segment.options.get(3, b"\0")[0]
         elif segment.flags & ACK:

@@ -191,7 +191,8 @@ def judge_clean(name, family, rows, segments, allowed, resumed, drops):
     closed = check_windows(segments, resumed)
     show(name, family, segments, causes, closed)
     for counts, dropped in zip(causes, drops):
-        check(not counts["unexplained"] or dropped, f"sent again without a reason: {counts}")
+        # One in a thousand: seen from beside a busy machine, a timer and what it had been waiting for can cross.
+        check(counts["unexplained"] <= len(segments) // 1000 or dropped, f"sent again without a reason: {counts}")
         check(counts.total() <= len(segments) // 100 + 3 or dropped, f"timers expire all the time: {counts}")
     check(len(flagged) <= sum(counts.total() for counts in causes), f"tshark sees more: {flagged[:5]}")
 
@@ -265,7 +266,10 @@ def lossy(env, kinds, family, **impairment):
     check(lost, "something was lost")
     # Whether the kernel has its reasons is not what is tested here. Nor does this know all: what a duplicate of an ACK
     # looks like to its receiver, or an ACK that waits in a queue. It may be at a loss now and then.
-    check(causes[0]["unexplained"] <= causes[0].total() // 20, f"sent again without a reason: {causes[0]}")
+    # Where segments overtake each other a whole flight can look lost for a moment (RFC 8985 section 6.2.2 learns from
+    # it): what counts there is that it stays a small part of all.
+    bound = causes[0].total() // 20 if not late else len(segments) // 20
+    check(causes[0]["unexplained"] <= bound, f"sent again without a reason: {causes[0]}")
     setup.daemon.stop()
 
 
