@@ -342,8 +342,9 @@ void recovery_timeout(struct stack *stack, struct conn *conn)
 	tx->reo_due = tx->pto_due = INSTANT_NEVER;
 	tx->tail_probe = false;
 	/* RFC 8985 section 6.3: what went out just now is not lost yet. */
-	if (uses_rack(conn) && tx->rack.xmit_ts.ns != INT64_MIN)
-		deadline.ns = stack->now.ns - rack_wait(conn).ns;
+	if (uses_rack(conn))
+		deadline.ns = stack->now.ns - rack_wait(conn).ns -
+		              (tx->rack.xmit_ts.ns == INT64_MIN ? conn->rtt.srtt.ns : 0);
 	tx->frto = conn->tcp->frto ? FRTO_RESENT : FRTO_OFF;
 	if (sent_mark_all_lost(&tx->sent, deadline, &news)) {
 		COUNT(stack, sack_reneges);

@@ -45,6 +45,62 @@ static void three_sacked_segments_are_proof(void **state)
 	peer_stop(p);
 }
 
+/* Small segments count as well: three ACKs that SACK something, though it is less than two full ones. */
+static void three_small_segments_are_proof(void **state)
+{
+	struct peer *p = sending(no_tweak, sacking, 0);
+
+	(void)state;
+	stack_set_nodelay(p->stack, p->conn, true);
+	for (uint32_t i = 0; i < 6; i++) {
+		service_sends(p, 100);
+		peer_turn(p);
+		expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(2001 + i * 100), .ack = 1001, .length = 100 });
+		peer_waits(p, DURATION_US(10));
+	}
+	peer_waits(p, RTT);
+	sack(p, 2001, 2201, 2401);
+	sack(p, 2001, 2201, 2501);
+	expect_nothing(p);
+	sack(p, 2001, 2201, 2601);
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(2001), .ack = 1001, .length = 100 });
+	peer_stop_anyhow(p);
+}
+
+/* The head was sent again just now: the time-out waits for what RACK learns of that. */
+static void timeout_counts_from_the_retransmission(void **state)
+{
+	struct peer *p = sending(no_tweak, sacking, 10 * MSS);
+
+	(void)state;
+	expect_run(p, 2001, 10);
+	peer_waits(p, DURATION_MS(150));
+	peer_ignores_rest(p);
+	sack(p, 2001, 3001, 6001);
+	expect_data(p, 2001);
+	assert_true(peer_info(p).timer_left.ns >= DURATION_MS(200).ns);
+	peer_stop_anyhow(p);
+}
+
+/* RFC 8985 section 6.3: what left the moment before the time-out is not lost by it. */
+static void timeout_spares_what_was_just_sent(void **state)
+{
+	struct peer *p = sending(no_tweak, sacking, 3 * MSS);
+
+	(void)state;
+	expect_run(p, 2001, 3);
+	peer_waits(p, DURATION_MS(43));
+	expect_data(p, 4001); /* the probe */
+	peer_waits(p, DURATION_MS(210));
+	service_sends(p, MSS);
+	expect_data(p, 5001);
+	peer_waits(p, DURATION_MS(12));
+	assert_int_equal(counters(p).retransmission_timeouts, 1);
+	expect_data(p, 2001);
+	assert_int_equal(peer_info(p).lost, 3 * MSS);
+	peer_stop_anyhow(p);
+}
+
 /* What came late once may come late again. */
 static void reordering_is_remembered(void **state)
 {
@@ -174,6 +230,45 @@ static void last_segment_is_sent_again(void **state)
 	peer_waits(p, DURATION_MS(100)); /* the time-out counts from the probe */
 	expect_data(p, 2001);
 	assert_int_equal(counters(p).retransmission_timeouts, 1);
+	peer_stop_anyhow(p);
+}
+
+/* One at a time: until its fate is known there is no other, whatever ACKs come. */
+static void no_probe_follows_a_probe(void **state)
+{
+	struct peer *p = sending(no_tweak, sacking, 5 * MSS);
+
+	(void)state;
+	expect_run(p, 2001, 5);
+	peer_waits(p, DURATION_MS(43));
+	expect_data(p, 6001);
+	acks(p, 4001);
+	peer_waits(p, DURATION_MS(100));
+	expect_nothing(p);
+	acks(p, 7001);
+	sack(p, 7001, 6001, 7001); /* both had come */
+	service_sends(p, 2 * MSS);
+	expect_run(p, 7001, 2);
+	peer_waits(p, DURATION_MS(150));
+	expect_data(p, 8001);
+	assert_int_equal(counters(p).tlp_probes, 2);
+	peer_stop_anyhow(p);
+}
+
+/* Where something is SACKed, loss detection is on its way. */
+static void no_probe_beside_sacks(void **state)
+{
+	struct peer *p = sending(no_tweak, sacking, 10 * MSS);
+
+	(void)state;
+	expect_run(p, 2001, 10);
+	peer_waits(p, RTT);
+	sack(p, 3001, 11001, 12001);
+	peer_waits(p, DURATION_MS(3));
+	assert_int_equal(counters(p).tlp_probes, 0);
+	assert_int_equal(peer_info(p).ca_state, 0);
+	peer_waits(p, DURATION_MS(100));
+	assert_int_equal(counters(p).tlp_probes, 0);
 	peer_stop_anyhow(p);
 }
 
@@ -482,6 +577,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reordering_window_comes_first),
 		cmocka_unit_test(three_sacked_segments_are_proof),
+		cmocka_unit_test(three_small_segments_are_proof),
+		cmocka_unit_test(timeout_counts_from_the_retransmission),
+		cmocka_unit_test(timeout_spares_what_was_just_sent),
+		cmocka_unit_test(no_probe_follows_a_probe),
+		cmocka_unit_test(no_probe_beside_sacks),
 		cmocka_unit_test(reordering_is_remembered),
 		cmocka_unit_test(dsack_widens_the_window),
 		cmocka_unit_test(lost_retransmission_is_found),

@@ -546,6 +546,26 @@ static void unmarking_restores_the_order(void **state)
 	end(&f);
 }
 
+/* The head of the line first: what is lost again goes before what has not had its turn. */
+static void lowest_is_sent_again_first(void **state)
+{
+	struct sent_news news = { 0 };
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, 10);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_true(
+		        sent_append(&f.queue, &f.pool, SEQ(i * 1000), SEQ((i + 1) * 1000), (struct instant){ i }));
+	sent_mark_lost_by_time(&f.queue, (struct instant){ 3 }, SEQ(4000), (struct instant){ 2 }, &news);
+	assert_true(sent_resend(&f.queue, &f.pool, sent_next_lost(&f.queue), 1000, (struct instant){ 4 }));
+	assert_int_equal(sent_next_lost(&f.queue)->start.v, 1000);
+	sent_mark_lost_by_time(&f.queue, (struct instant){ 9 }, SEQ(9000), (struct instant){ 5 }, &news);
+	assert_int_equal(news.lost_again, 1);
+	assert_int_equal(sent_next_lost(&f.queue)->start.v, 0);
+	end(&f);
+}
+
 /* RFC 8985 section 6.2: of what left at the same time, the sequence tells what was sent before. */
 static void same_time_is_told_by_sequence(void **state)
 {
@@ -619,6 +639,7 @@ int main(void)
 		cmocka_unit_test(crumbs_leave_entries_whole),
 		cmocka_unit_test(unmarking_restores_the_order),
 		cmocka_unit_test(same_time_is_told_by_sequence),
+		cmocka_unit_test(lowest_is_sent_again_first),
 		cmocka_unit_test(told_again_costs_nothing),
 		cmocka_unit_test(blocks_are_found_by_skipping),
 	};

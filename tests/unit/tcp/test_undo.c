@@ -187,6 +187,47 @@ static void echo_undoes_fast_recovery(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* One hole is filled by a late original, the other by what was sent again: the repair was not needless. */
+static void one_late_original_does_not_undo_all(void **state)
+{
+	struct peer *p = sending(no_tweak, stamping, 10 * MSS);
+
+	(void)state;
+	answer.tsecr += 20;
+	expect_run(p, 2001, 10);
+	peer_waits(p, RTT);
+	sacks(p, 2001, 3001, 5001, 6001, 12001); /* 2001 and 5001 are missing */
+	expect_data(p, 2001);
+	expect_data(p, 5001);
+	peer_waits(p, DURATION_MS(5));
+	acks(p, 5001); /* the original of the first; the copy of the other is on its way */
+	assert_int_equal(peer_info(p).ca_state, 1);
+	assert_int_equal(counters(p).undos, 0);
+	answer.tsecr += 20;
+	peer_waits(p, DURATION_MS(15));
+	acks(p, 12001);
+	assert_int_equal(peer_info(p).ca_state, 0);
+	assert_int_equal(peer_info(p).cwnd, 5 * MSS);
+	assert_int_equal(counters(p).undos, 0);
+	peer_stop_anyhow(p);
+}
+
+/* A round trip after the end it is too late for a D-SACK to be about this repair. */
+static void late_dsack_undoes_nothing(void **state)
+{
+	struct peer *p = recovering(sacking);
+
+	(void)state;
+	acks(p, 12001);
+	service_sends(p, MSS);
+	expect_data(p, 12001);
+	acks(p, 13001);
+	sack(p, 13001, 2001, 3001);
+	assert_int_equal(peer_info(p).cwnd, 5 * MSS);
+	assert_int_equal(counters(p).undos, 0);
+	peer_stop(p);
+}
+
 /* A D-SACK about something that was never sent again is the network's own. */
 static void foreign_dsack_undoes_nothing(void **state)
 {
@@ -212,6 +253,8 @@ int main(void)
 		cmocka_unit_test(dsack_undoes_after_the_end),
 		cmocka_unit_test(echo_undoes_fast_recovery),
 		cmocka_unit_test(foreign_dsack_undoes_nothing),
+		cmocka_unit_test(one_late_original_does_not_undo_all),
+		cmocka_unit_test(late_dsack_undoes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
