@@ -191,6 +191,7 @@ static void init_values(struct stack *stack, struct instant now)
 	stack->timestamp_key = derive_key(config->secret, 4);
 	stack->port_key = derive_key(config->secret, 5);
 	stack->random.key = derive_key(config->secret, 6);
+	stack->fastopen_key = derive_key(config->secret, 21);
 	stack->time_wait_oldest = stack->time_wait_newest = POOL_NONE;
 	stack->icmp_tokens = 50;
 	for (size_t i = 0; i < sizeof(stack->neighbour_bucket) / sizeof(stack->neighbour_bucket[0]); i++)

@@ -325,7 +325,9 @@ struct stack_connect_options {
 };
 
 /* Starts an active open. Returns 0; -EADDRINUSE, -EADDRNOTAVAIL, -ENETUNREACH (no route, broadcast, multicast),
- * -ENOBUFS (limits, journal full), -ENOMEM. The outcome comes as READY_CONNECTED or READY_ERROR. */
+ * -ENOBUFS (limits, journal full), -ENOMEM. The outcome comes as READY_CONNECTED or READY_ERROR. With
+ * tcp.fastopen_client, what is sent by stack_send before the next stack_output leaves with the SYN where the peer's
+ * cookie is known (RFC 7413): it must be something that may arrive twice. */
 int stack_connect(struct stack *stack, const struct stack_connect_options *options, struct conn_handle *ret_conn);
 
 enum stack_ready_flag {
@@ -432,6 +434,7 @@ struct stack_conn_info {
 	uint8_t state; /* enum tcp_state */
 	uint8_t shard;
 	bool active, compact, sack, timestamps, window_scaling, nodelay, orphan;
+	bool fastopen, fastopen_refused;          /* RFC 7413: the SYN's data was taken; had to be sent again */
 	uint8_t snd_wscale, rcv_wscale, ca_state; /* ca_state: 0 open, 1 recovery, 2 loss (RTO) */
 	uint16_t service;
 	const char *congestion;
@@ -456,7 +459,7 @@ struct stack_conn_info {
 	uint32_t iss, irs, snd_una, snd_nxt, rcv_nxt;
 	uint32_t dsack_dups, reord_seen; /* D-SACKs received; times reordering was seen */
 	uint32_t total_rto, total_rto_recoveries;
-	struct duration total_rto_time; /* spent in repairs after time-outs */
+	struct duration total_rto_time;   /* spent in repairs after time-outs */
 	uint8_t ecn;                      /* agreed on: 0 nothing, 1 RFC 3168, 2 AccECN (RFC 9768) */
 	uint8_t ecn_codepoint;            /* of data sent: 0 not-ECT, 1 ECT(1), 2 ECT(0) */
 	bool ecn_seen;                    /* the peer sends ECN-capable packets */
@@ -585,6 +588,12 @@ size_t stack_paths(const struct stack *stack, struct stack_path_info *ret_infos,
 	X(path_mtu_black_holes, "paths found to swallow large packets")                                              \
 	X(path_mtu_probes, "segments sent to probe the path's MTU")                                                  \
 	X(path_mtu_probes_lost, "of these, lost")                                                                    \
+	X(tfo_active, "connections opened from here whose SYN brought data that was taken (RFC 7413)")               \
+	X(tfo_active_fail, "the same, but the data had to be sent again")                                            \
+	X(tfo_passive, "connections opened by a valid Fast Open cookie")                                             \
+	X(tfo_passive_fail, "Fast Open cookies that were not valid")                                                 \
+	X(tfo_cookie_requests, "SYNs that asked for a Fast Open cookie")                                             \
+	X(tfo_listen_overflow, "valid Fast Open cookies met with too many connections pending")                      \
 	X(time_wait_evicted, "TIME_WAIT records cut short by their limit")                                           \
 	X(half_open_evicted, "half-open records replaced under load")                                                \
 	X(tlp_probes, "tail loss probes sent")                                                                       \

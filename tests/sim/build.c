@@ -38,8 +38,8 @@ static void draw_mechanisms(struct sim *sim, struct stack_tcp_config *tcp)
 		tcp->window_scale = (uint8_t)PICK(sim, 0, 3, 14);
 	tcp->ecn = PICK(sim, STACK_ECN_OFF, STACK_ECN_ACCEPT, STACK_ECN_REQUEST, STACK_ECN_REQUEST);
 	tcp->accecn = sim_chance(sim, 500000);
-	tcp->fastopen_client = sim_chance(sim, 200000);
-	tcp->fastopen_server = sim_chance(sim, 200000);
+	tcp->fastopen_client = sim_chance(sim, 500000);
+	tcp->fastopen_server = sim_chance(sim, 600000);
 	tcp->rack = sim_chance(sim, 800000);
 	tcp->tail_loss_probe = sim_chance(sim, 800000);
 	tcp->prr = sim_chance(sim, 800000);

@@ -88,6 +88,21 @@ static struct wire_syn *find_syn(const struct wire *wire, const struct flow *flo
 	return syn;
 }
 
+/* The SYN that `ack` acknowledges; with Fast Open (RFC 7413) text as well, be it of the SYN or right behind it. */
+static struct wire_syn *find_syn_acked(const struct wire *wire, const struct flow *flow, seq_t ack)
+{
+	struct wire_syn *syn, *nearest = find_syn(wire, flow, seq_sub(ack, 1));
+
+	if (nearest)
+		return nearest;
+	for (syn = wire->syns; syn; syn = syn->next) {
+		if (flow_equal(&syn->flow, flow) && seq_lt(syn->seq, ack) && seq_diff(ack, syn->seq) < 1 << 20 &&
+		    (!nearest || seq_gt(syn->seq, nearest->seq)))
+			nearest = syn;
+	}
+	return nearest;
+}
+
 static bool both(const struct wire_flow *flow, bool ours, bool theirs)
 {
 	return flow->met && ours && theirs;
@@ -196,12 +211,14 @@ void wire_reborn(struct wire *wire, const struct impair_packet *packet)
  */
 
 /* The host has answered this SYN: from now on both ends are known. */
-static void meet(struct wire *wire, struct wire_flow *flow, seq_t irs)
+static void meet(struct wire *wire, struct wire_flow *flow, seq_t ack)
 {
-	const struct wire_syn *syn = find_syn(wire, &flow->flow, irs);
+	const struct wire_syn *syn = find_syn_acked(wire, &flow->flow, ack);
+	seq_t irs;
 
 	if (!syn)
 		return;
+	irs = syn->seq;
 	flow->met = true;
 	flow->agreed_by = syn->options;
 	spans_add(&flow->arrived, irs, seq_add(irs, 1 + syn->text_bytes));
@@ -229,7 +246,7 @@ static struct wire_flow *open(struct wire *wire, const struct sight *sight)
 	}
 	flow->offered = sight->seg.options; /* a SYN-ACK may take back what a SYN of simultaneous open offered */
 	if (sight->seg.flags & TCP_ACK)
-		meet(wire, flow, seq_sub(sight->seg.ack, 1));
+		meet(wire, flow, sight->seg.ack);
 	return flow;
 }
 
@@ -339,7 +356,7 @@ void wire_out(struct wire *wire, const struct impair_packet *packet)
 	WATCH_CHECK(flow); /* there is no gap in what is sent, and nothing without a handshake */
 	WATCH_CHECK(seg->flags & (TCP_SYN | TCP_ACK));
 	if (!flow->met && (seg->flags & TCP_ACK))
-		meet(wire, flow, seq_sub(seg->ack, 1));
+		meet(wire, flow, seg->ack);
 	if (seg->payload_bytes > 0)
 		judge_text(flow, &sight);
 	if (flow->met) {

@@ -225,8 +225,8 @@ static int close_progress(struct stack *stack, struct conn *conn)
 	}
 }
 
-/* SYN-RECEIVED after a simultaneous open. */
-static int complete_simultaneous_open(struct stack *stack, struct conn *conn, const struct arrival *in)
+/* SYN-RECEIVED after a simultaneous open, or one that a Fast Open cookie made (RFC 7413). */
+static int complete_open(struct stack *stack, struct conn *conn, const struct arrival *in)
 {
 	const struct tcp_segment *seg = &in->seg;
 
@@ -238,9 +238,14 @@ static int complete_simultaneous_open(struct stack *stack, struct conn *conn, co
 	conn->snd_wnd = conn->max_snd_wnd = (uint32_t)seg->window << conn->agreed.snd_wscale;
 	conn->snd_wl1 = seg->seq;
 	conn->snd_wl2 = seg->ack;
-	COUNT(stack, active_opens);
 	patience_arm(stack, conn);
-	conn_tell(stack, conn, READY_CONNECTED);
+	if (fastopen_is_pending(conn)) {
+		COUNT(stack, passive_opens);
+		fastopen_completed(stack, conn);
+	} else {
+		COUNT(stack, active_opens);
+		conn_tell(stack, conn, READY_CONNECTED);
+	}
 	if (conn->flags & CONN_FIN_QUEUED) /* closed while it was opening */
 		connection_set_state(stack, conn, TCPS_FIN_WAIT_1, CAUSE_LOCAL_CLOSE);
 	return CONTINUE;
@@ -254,7 +259,7 @@ int step5_ack(struct stack *stack, struct conn *conn, struct arrival *in)
 	if (!(seg->flags & TCP_ACK))
 		return VERDICT_DROP_NO_ACK;
 	if (conn->state == TCPS_SYN_RECEIVED) {
-		result = complete_simultaneous_open(stack, conn, in);
+		result = complete_open(stack, conn, in);
 		if (result != CONTINUE)
 			return result;
 	}

@@ -145,7 +145,9 @@ static int step2_reset(struct stack *stack, struct conn *conn, const struct arri
 		return (int)reply_challenge(stack, conn);
 	if (conn->state == TCPS_TIME_WAIT) /* RFC 1337 */
 		return VERDICT_DROP_RST_SEQ;
-	conn_end(stack, conn, conn->state == TCPS_SYN_RECEIVED ? CAUSE_RECEIVED_RST_REFUSED : CAUSE_RECEIVED_RST);
+	conn_end(stack, conn,
+	         conn->state == TCPS_SYN_RECEIVED && (conn->flags & CONN_ACTIVE) ? CAUSE_RECEIVED_RST_REFUSED
+	                                                                         : CAUSE_RECEIVED_RST);
 	return VERDICT_RESET;
 }
 
@@ -213,6 +215,16 @@ static enum stack_verdict answer_syn(struct stack *stack, struct conn *conn, con
 	return reply_challenge_flags(stack, conn, ecn_ack_flags(conn, again));
 }
 
+/* The SYN that opened the connection by Fast Open comes again: our answer was lost. */
+static enum stack_verdict send_syn_ack_again(struct stack *stack, struct conn *conn)
+{
+	if (reply_allowed(stack, &conn->challenges)) {
+		conn->flags |= CONN_SEND_SYN;
+		conn_want_output(stack, conn);
+	}
+	return VERDICT_DUPLICATE;
+}
+
 enum stack_verdict arrive_synchronized(struct stack *stack, struct conn *conn, struct arrival *in)
 {
 	bool whole = in->seg.payload_bytes == 0 || seq_geq(in->seg.seq, conn->rcv_nxt);
@@ -233,6 +245,9 @@ enum stack_verdict arrive_synchronized(struct stack *stack, struct conn *conn, s
 		in->seg.seq = conn->rcv_nxt;
 		in->seg.window = (uint16_t)(in->seg.window >> conn->agreed.snd_wscale);
 	}
+	if (fastopen_is_pending(conn) && (in->seg.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN &&
+	    seq_eq(in->seg.seq, conn->irs))
+		return send_syn_ack_again(stack, conn);
 	if ((in->seg.flags & TCP_SYN) && conn->state > TCPS_SYN_RECEIVED && !(in->seg.flags & TCP_RST))
 		return answer_syn(stack, conn, in);
 	result = step1_sequence(stack, conn, in);
@@ -290,12 +305,13 @@ static bool take_syn(struct stack *stack, struct conn *conn, const struct arriva
 }
 
 /* Our SYN is acknowledged: it leaves the queue of what is in flight, and gives the first RTT. */
-static void syn_acknowledged(struct stack *stack, struct conn *conn, seq_t ack)
+static void syn_acknowledged(struct stack *stack, struct conn *conn, const struct tcp_segment *syn_ack)
 {
 	struct sent_news news = { 0 };
 
-	sent_acked(&conn->tx->sent, &stack->sents, ack, &news);
-	conn->snd_una = ack;
+	sent_acked(&conn->tx->sent, &stack->sents, syn_ack->ack, &news);
+	conn->snd_una = syn_ack->ack;
+	fastopen_answered(stack, conn, syn_ack);
 	conn->backoff = 0;
 	conn->flags &= ~(uint32_t)CONN_SEND_SYN;
 	conn->rtx_due = INSTANT_NEVER;
@@ -341,7 +357,7 @@ enum stack_verdict arrive_syn_sent(struct stack *stack, struct conn *conn, struc
 		conn_want_output(stack, conn);
 		return VERDICT_ACCEPTED;
 	}
-	syn_acknowledged(stack, conn, seg->ack);
+	syn_acknowledged(stack, conn, seg);
 	connection_set_state(stack, conn, TCPS_ESTABLISHED, CAUSE_RECEIVED_SYN_ACK);
 	COUNT(stack, active_opens);
 	conn->flags |=

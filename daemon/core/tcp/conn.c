@@ -241,6 +241,7 @@ static bool is_orderly(enum tcp_cause cause)
 
 void conn_end(struct stack *stack, struct conn *conn, enum tcp_cause cause)
 {
+	fastopen_over(stack, conn, cause);
 	connection_set_state(stack, conn, TCPS_CLOSED, cause);
 	conn->cause = (uint8_t)cause;
 	if (conn->flags & CONN_ORPHAN) {

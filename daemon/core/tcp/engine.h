@@ -17,6 +17,7 @@
 #include "core/tcp/chrono.h"
 #include "core/tcp/dsack.h"
 #include "core/tcp/ecn.h"
+#include "core/tcp/fastopen.h"
 #include "core/tcp/frto.h"
 #include "core/tcp/path_mtu.h"
 #include "core/tcp/prr.h"
@@ -87,7 +88,8 @@ struct half_open {
 	struct tcp_agreed agreed;
 	uint8_t retransmits, index;
 	struct challenge_limit challenges;
-	bool resent; /* the SYN-ACK went out more than once: no RTT sample from its ACK (Karn) */
+	bool fastopen; /* the SYN-ACK brings a Fast Open cookie */
+	bool resent;   /* the SYN-ACK went out more than once: no RTT sample from its ACK (Karn) */
 };
 _Static_assert(sizeof(struct half_open) <= 120, "half-open records must stay small");
 
@@ -172,7 +174,8 @@ struct conn_extra {
 	bool has_urgent;
 	struct path_trouble path;
 	struct loss_record loss;
-	struct ecn ecn; /* of a connection that agreed on ECN */
+	struct ecn ecn;   /* of a connection that agreed on ECN */
+	uint8_t fastopen; /* enum fastopen_flag */
 };
 
 enum conn_flag {
@@ -354,7 +357,7 @@ struct stack {
 	uint64_t memory_bytes;
 	struct instant now;
 
-	struct hash_key flow_key, isn_key, cookie_key, timestamp_key, port_key;
+	struct hash_key flow_key, isn_key, cookie_key, timestamp_key, port_key, fastopen_key;
 	struct random_source random;
 	uint64_t next_id;
 
@@ -384,6 +387,7 @@ struct stack {
 	uint32_t orphans;              /* connections with CONN_ORPHAN */
 
 	struct path_cache paths;
+	struct fastopen_pending fastopen;
 
 	struct pool neighbours;
 	uint32_t neighbour_bucket[NEIGHBOUR_BUCKETS];
@@ -452,6 +456,9 @@ uint32_t secrets_timestamp_offset(struct stack *stack, const struct flow *flow);
 seq_t secrets_cookie(struct stack *stack, const struct flow *flow, seq_t irs, uint16_t peer_mss, uint32_t told);
 bool secrets_cookie_check(struct stack *stack, const struct flow *flow, seq_t irs, seq_t iss, uint32_t told,
                           uint16_t *ret_mss);
+/* RFC 7413 section 4.1.2: the cookie of a client. The key changes each day; age 0: by the key of today, 1: of
+ * yesterday. */
+uint64_t secrets_fastopen_cookie(const struct stack *stack, const struct ip_addr *client, unsigned age);
 /* A free ephemeral port (RFC 6056 section 3.3.3); 0: none left. */
 uint16_t secrets_port(struct stack *stack, struct flow *flow);
 
@@ -560,6 +567,13 @@ enum stack_verdict half_open_admits(const struct stack *stack, const struct list
 uint8_t window_scale(const struct stack_tcp_config *tcp);
 void half_open_send_syn_ack(struct stack *stack, struct half_open *half);
 void half_open_free(struct stack *stack, struct half_open *half);
+/* The window that a SYN-ACK offers; never scaled: RFC 7323 section 2.2. */
+uint16_t half_open_window(const struct stack_tcp_config *tcp);
+/* A connection in SYN-RECEIVED with all that the handshake told so far, not in the flow table and without a journal
+ * record of its own. NULL: limit or memory. */
+struct conn *half_open_establish(struct stack *stack, struct listener *listener, const struct half_open *half);
+/* `conn` is there: known to the flow table, and announced to the listener's service. */
+void half_open_announce(struct stack *stack, struct listener *listener, struct conn *conn);
 void half_open_timers(struct stack *stack, int *budget);
 /* The handshake is complete: a connection in ESTABLISHED takes the record's place. NULL: *ret_verdict says why not,
  * and the record stays. */

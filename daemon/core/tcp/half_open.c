@@ -26,7 +26,7 @@ static void arm(struct stack *stack, struct half_open *half)
 }
 
 /* Never scaled on a SYN: RFC 7323 section 2.2. */
-static uint16_t syn_window(const struct stack_tcp_config *tcp)
+uint16_t half_open_window(const struct stack_tcp_config *tcp)
 {
 	return (uint16_t)(tcp->rcvbuf_initial_bytes > UINT16_MAX ? UINT16_MAX : tcp->rcvbuf_initial_bytes);
 }
@@ -53,6 +53,8 @@ void half_open_send_syn_ack(struct stack *stack, struct half_open *half)
 	ecn_fill_syn_ack(&half->agreed, half->retransmits, half->resent, &syn_ack);
 	syn_ack.options.tsval = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &half->node.flow);
 	syn_ack.options.tsecr = half->ts_recent;
+	if (half->fastopen)
+		fastopen_give(stack, &half->node.flow, &syn_ack.options);
 	reply_segment(stack, tcp, &half->node.flow, &syn_ack);
 }
 
@@ -131,7 +133,7 @@ static enum stack_verdict send_cookie(struct stack *stack, const struct stack_tc
                                       const struct tcp_agreed *wanted)
 {
 	struct tcp_agreed agreed = *wanted;
-	struct tcp_segment syn_ack = { .ack = seq_add(in->seg.seq, 1), .window = syn_window(tcp) };
+	struct tcp_segment syn_ack = { .ack = seq_add(in->seg.seq, 1), .window = half_open_window(tcp) };
 	uint32_t ts = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &in->flow), now;
 
 	if (!agreed.timestamps) {
@@ -175,12 +177,17 @@ static enum stack_verdict accept_syn(struct stack *stack, struct listener *liste
 	enum stack_verdict verdict = half_open_admits(stack, listener);
 	struct tcp_agreed agreed;
 	struct half_open *half;
+	int opened;
+	bool give;
 
 	agree(listener->tcp, in, &agreed);
 	if (verdict == VERDICT_COOKIE_SENT)
 		return send_cookie(stack, listener->tcp, in, &agreed);
 	if (verdict != VERDICT_ACCEPTED)
 		return verdict;
+	opened = fastopen_arrives(stack, listener, in, &agreed, iss, &give);
+	if (opened != CONTINUE)
+		return (enum stack_verdict)opened;
 	half = pool_get(&stack->half_opens);
 	if (!half) {
 		COUNT(stack, alloc_failures);
@@ -194,9 +201,10 @@ static enum stack_verdict accept_syn(struct stack *stack, struct listener *liste
 	half->irs = in->seg.seq;
 	half->ts_recent = agreed.timestamps ? in->seg.options.tsval : 0;
 	half->snd_wnd = in->seg.window;
-	half->rcv_wnd = syn_window(listener->tcp);
+	half->rcv_wnd = half_open_window(listener->tcp);
 	half->listener_slot = listener->head.slot;
 	half->agreed = agreed;
+	half->fastopen = give;
 	listener->half_open++;
 	demux_insert(stack, &half->node, RECORD_HALF_OPEN);
 	half_open_born(stack, half, CAUSE_RECEIVED_SYN);
@@ -206,7 +214,7 @@ static enum stack_verdict accept_syn(struct stack *stack, struct listener *liste
 }
 
 /* A connection in SYN-RECEIVED with all that the handshake told, about to be ESTABLISHED. */
-static struct conn *establish(struct stack *stack, struct listener *listener, const struct half_open *half)
+struct conn *half_open_establish(struct stack *stack, struct listener *listener, const struct half_open *half)
 {
 	struct conn *conn = conn_new(stack, &half->node.flow, listener->options.congestion, listener->tcp);
 
@@ -246,16 +254,21 @@ static struct conn *establish(struct stack *stack, struct listener *listener, co
 	return conn;
 }
 
-static void become_established(struct stack *stack, struct listener *listener, struct conn *conn)
+void half_open_announce(struct stack *stack, struct listener *listener, struct conn *conn)
 {
 	demux_insert(stack, &conn->node, RECORD_CONN);
 	conn->flags &= ~(uint32_t)CONN_NOT_HASHED;
-	connection_set_state(stack, conn, TCPS_ESTABLISHED, CAUSE_RECEIVED_ACK_OF_SYN);
-	COUNT(stack, passive_opens);
 	listener->accept_queue++;
 	conn->flags |= CONN_ACCEPT_PENDING;
-	patience_arm(stack, conn);
 	conn_tell(stack, conn, READY_ACCEPTED);
+}
+
+static void become_established(struct stack *stack, struct listener *listener, struct conn *conn)
+{
+	connection_set_state(stack, conn, TCPS_ESTABLISHED, CAUSE_RECEIVED_ACK_OF_SYN);
+	COUNT(stack, passive_opens);
+	patience_arm(stack, conn);
+	half_open_announce(stack, listener, conn);
 }
 
 struct conn *half_open_promote(struct stack *stack, struct half_open *half, enum stack_verdict *ret_verdict)
@@ -267,7 +280,7 @@ struct conn *half_open_promote(struct stack *stack, struct half_open *half, enum
 		*ret_verdict = VERDICT_DROP_BACKLOG;
 		return NULL;
 	}
-	conn = establish(stack, listener, half);
+	conn = half_open_establish(stack, listener, half);
 	if (!conn) {
 		*ret_verdict =
 		        stack->conns.used >= stack->conns.limit ? VERDICT_DROP_BACKLOG : VERDICT_DROP_NO_MEMORY;
@@ -288,7 +301,7 @@ static bool read_cookie(struct stack *stack, const struct stack_tcp_config *tcp,
 
 	half->iss = seq_sub(seg->ack, 1);
 	half->irs = seq_sub(seg->seq, 1);
-	half->rcv_wnd = syn_window(tcp);
+	half->rcv_wnd = half_open_window(tcp);
 	if (!secrets_cookie_check(stack, &in->flow, half->irs, half->iss,
 	                          cookie_told(seg->options.has_timestamps, ts), &agreed->peer_mss))
 		return false;
@@ -329,7 +342,7 @@ static int accept_cookie(struct stack *stack, struct listener *listener, struct 
 		return VERDICT_DROP_BACKLOG;
 	if (!journal_admits(stack, TCPS_SYN_RECEIVED))
 		return VERDICT_DROP_JOURNAL_FULL;
-	conn = establish(stack, listener, &half);
+	conn = half_open_establish(stack, listener, &half);
 	if (!conn)
 		return VERDICT_DROP_NO_MEMORY;
 	conn->id = half.id = stack->next_id;

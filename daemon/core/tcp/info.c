@@ -85,6 +85,8 @@ static void fill_conn(const struct stack *stack, const struct conn *conn, struct
 		.snd_wscale = conn->agreed.snd_wscale,
 		.rcv_wscale = conn->agreed.rcv_wscale,
 		.ca_state = conn->ca_state,
+		.fastopen = conn->extra && (conn->extra->fastopen & FASTOPEN_ACCEPTED),
+		.fastopen_refused = conn->extra && (conn->extra->fastopen & FASTOPEN_REFUSED),
 		.service = conn->service,
 		.congestion = conn->congestion->name,
 		.opened = conn->opened,

@@ -29,6 +29,8 @@ libcore_la_SOURCES += \
 	daemon/core/tcp/ecn.c \
 	daemon/core/tcp/ecn.h \
 	daemon/core/tcp/engine.h \
+	daemon/core/tcp/fastopen.c \
+	daemon/core/tcp/fastopen.h \
 	daemon/core/tcp/half_open.c \
 	daemon/core/tcp/info.c \
 	daemon/core/tcp/output.c \

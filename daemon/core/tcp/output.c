@@ -122,13 +122,16 @@ static uint32_t sendable(const struct stack *stack, struct conn *conn, uint32_t 
 static bool may_send_data(const struct conn *conn)
 {
 	return conn->state == TCPS_ESTABLISHED || conn->state == TCPS_CLOSE_WAIT || conn->state == TCPS_FIN_WAIT_1 ||
-	       conn->state == TCPS_CLOSING || conn->state == TCPS_LAST_ACK;
+	       conn->state == TCPS_CLOSING || conn->state == TCPS_LAST_ACK ||
+	       (conn->state == TCPS_SYN_RECEIVED && fastopen_is_pending(conn)); /* RFC 7413 section 4.2.2 */
 }
 
 static bool plan_data(struct stack *stack, struct conn *conn, struct plan *plan)
 {
 	uint32_t queued = seq_gt(conn->snd_end, conn->snd_nxt) ? (uint32_t)seq_diff(conn->snd_end, conn->snd_nxt) : 0;
-	bool fin_waits = (conn->flags & CONN_FIN_QUEUED) && !(conn->flags & CONN_FIN_SENT), fin;
+	bool fin_waits =
+	        (conn->flags & CONN_FIN_QUEUED) && !(conn->flags & CONN_FIN_SENT) && conn->state != TCPS_SYN_RECEIVED;
+	bool fin;
 	uint32_t length = 0, probe = 0;
 
 	if (!may_send_data(conn) || (queued == 0 && !fin_waits))
@@ -223,7 +226,11 @@ static void plan_next(struct stack *stack, struct conn *conn, struct plan *plan)
 	*plan = (struct plan){ .kind = PLAN_NOTHING };
 	if (conn->state == TCPS_SYN_SENT || conn->state == TCPS_SYN_RECEIVED) {
 		if (conn->flags & CONN_SEND_SYN)
-			*plan = (struct plan){ .kind = PLAN_SYN, .seq = conn->iss };
+			*plan = (struct plan){ .kind = PLAN_SYN,
+				               .seq = conn->iss,
+				               .length = fastopen_syn_bytes(stack, conn) };
+		else if (conn->state == TCPS_SYN_RECEIVED)
+			plan_data(stack, conn, plan);
 		return;
 	}
 	if (conn->state < TCPS_ESTABLISHED)
@@ -263,11 +270,13 @@ static void fill_sack_blocks(struct stack *stack, struct conn *conn, struct tcp_
  * ACK. */
 static uint16_t advertise(struct stack *stack, struct conn *conn)
 {
-	conn->rcv_adv = receive_window_edge(stack, conn);
+	/* Our SYN-ACK may have to go out again, and can't offer so much: its window is never scaled. */
+	if (conn->state != TCPS_SYN_RECEIVED)
+		conn->rcv_adv = receive_window_edge(stack, conn);
 	return (uint16_t)((uint32_t)seq_diff(conn->rcv_adv, conn->rcv_nxt) >> conn->agreed.rcv_wscale);
 }
 
-static void fill_syn(const struct stack *stack, const struct conn *conn, struct tcp_segment *seg)
+static void fill_syn(struct stack *stack, struct conn *conn, struct tcp_segment *seg)
 {
 	const struct stack_tcp_config *tcp = conn->tcp;
 	bool answer = conn->state == TCPS_SYN_RECEIVED;
@@ -281,6 +290,13 @@ static void fill_syn(const struct stack *stack, const struct conn *conn, struct 
 	seg->options.wscale = conn->agreed.rcv_wscale;
 	seg->options.has_timestamps = answer ? conn->agreed.timestamps : tcp->timestamps;
 	patience_fill_option(tcp, &seg->options);
+	if (!answer) {
+		fastopen_fill_syn(stack, conn, &seg->options);
+		return;
+	}
+	seg->window = (uint16_t)seq_diff(conn->rcv_adv, conn->rcv_nxt); /* less what a SYN brought, by RFC 7413 */
+	if (conn->extra && (conn->extra->fastopen & FASTOPEN_GIVES))
+		fastopen_give(stack, &conn->node.flow, &seg->options);
 }
 
 static void fill_segment(struct stack *stack, struct conn *conn, const struct plan *plan, struct tcp_segment *seg)
@@ -344,8 +360,9 @@ static void build_frame(struct stack *stack, struct conn *conn, const struct pla
 	                                          !(conn->flags & CONN_MAY_FRAGMENT) },
 	                 tcp_bytes + plan->length);
 	if (plan->length > 0) {
-		uint32_t got = strip_view(&conn->tx->strip, plan->seq, plan->length, frame->iov + 1,
-		                          FRAME_OUT_IOV_MAX - 1, &count);
+		seq_t from = plan->kind == PLAN_SYN ? seq_add(plan->seq, 1) : plan->seq;
+		uint32_t got = strip_view(&conn->tx->strip, from, plan->length, frame->iov + 1, FRAME_OUT_IOV_MAX - 1,
+		                          &count);
 
 		CORE_ASSERT(got == plan->length);
 	}
@@ -353,7 +370,7 @@ static void build_frame(struct stack *stack, struct conn *conn, const struct pla
 	frame->iov[0] = (struct iovec){ frame->header, frame->header_bytes };
 	frame->iov_count = (uint32_t)count + 1;
 	frame->length = frame->header_bytes + plan->length;
-	frame->gso_bytes = plan->length > conn->mss && !plan->mtu_probe ? conn->mss : 0;
+	frame->gso_bytes = plan->length > conn->mss && !plan->mtu_probe && plan->kind != PLAN_SYN ? conn->mss : 0;
 	frame->is_ipv6 = !ip_addr_is_v4(&flow->remote);
 	frame->checksum_start = (uint16_t)ip_bytes;
 	sum = checksum_pseudo(&flow->local, &flow->remote, IP_PROTOCOL_TCP, tcp_bytes + plan->length);
@@ -401,7 +418,7 @@ static bool note_in_flight(struct stack *stack, struct conn *conn, const struct 
 			tx->sent.first->flags |= SENT_EVER_RETRANSMITTED;
 			return true;
 		}
-		end = seq_add(conn->iss, 1);
+		end = seq_add(conn->iss, 1 + plan->length);
 		if (!sent_append(&tx->sent, &stack->sents, conn->iss, end, stack->now))
 			return false;
 		conn->snd_nxt = end;
@@ -511,7 +528,7 @@ bool output_next(struct stack *stack, struct conn *conn, struct frame_out *frame
 	if (plan.kind == PLAN_RETRANSMIT || plan.kind == PLAN_DATA)
 		recovery_sent(stack, conn, plan.seq, seq_add(plan.seq, plan.length + (plan.fin ? 1 : 0)),
 		              plan.kind == PLAN_RETRANSMIT);
-	if (plan.length > 0 && plan.kind != PLAN_PROBE)
+	if (plan.length > 0 && plan.kind != PLAN_PROBE && plan.kind != PLAN_SYN)
 		congestion_on_sent(stack, conn, plan.length);
 	if (plan.kind != PLAN_ACK)
 		output_restart_timer(stack, conn);

@@ -85,6 +85,11 @@ uint16_t path_mtu(const struct stack *stack, const struct conn *conn)
 	return mtu_by(stack, conn, path_look(&stack->paths, &conn->node.flow.remote));
 }
 
+uint16_t path_payload_max(const struct stack *stack, const struct conn *conn)
+{
+	return path_mtu(stack, conn) - headers_bytes(conn);
+}
+
 uint16_t path_mss(const struct stack *stack, const struct conn *conn, uint16_t mtu)
 {
 	uint16_t mss = agreed_mss(stack, conn);
@@ -334,7 +339,8 @@ static void limit_path(struct stack *stack, struct conn *conn, uint16_t mtu, enu
 	if (path)
 		path_limit(path, mtu, by, stack->now);
 	follow_fragment(conn, path);
-	use_mtu(stack, conn, mtu);
+	if (conn->state >= TCPS_ESTABLISHED)
+		use_mtu(stack, conn, mtu);
 }
 
 static void act_on_report(struct stack *stack, struct conn *conn)
@@ -376,11 +382,13 @@ void path_too_big(struct stack *stack, struct conn *conn, seq_t seq, uint32_t mt
 	struct path *path;
 	bool fragment;
 
-	if (!DF_MODES(conn->tcp->path_mtu) || conn->state < TCPS_ESTABLISHED)
+	if (!DF_MODES(conn->tcp->path_mtu) || (conn->state < TCPS_ESTABLISHED && !fastopen_in_flight(conn)))
 		return;
 	COUNT(stack, path_mtu_reports);
 	if (of_probe)
 		current = sending->probe_size;
+	else if (conn->state < TCPS_ESTABLISHED)
+		current = interface_mtu(stack, conn);
 	if (mtu == 0 && is_v4(conn))
 		mtu = guess(conn, size, current);
 	if (mtu >= current)

@@ -36,6 +36,9 @@ struct path_trouble {
 /* The largest IP packet the connection may send now, by its tunables and what is known of the path. */
 uint16_t path_mtu(const struct stack *stack, const struct conn *conn);
 
+/* TCP payload, options included, of the largest packet. */
+uint16_t path_payload_max(const struct stack *stack, const struct conn *conn);
+
 /* Payload of a full segment in packets of `mtu` bytes, within the peer's MSS; options deducted. */
 uint16_t path_mss(const struct stack *stack, const struct conn *conn, uint16_t mtu);
 

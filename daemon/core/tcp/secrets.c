@@ -59,6 +59,19 @@ bool secrets_cookie_check(struct stack *stack, const struct flow *flow, seq_t ir
 	return true;
 }
 
+#define FASTOPEN_KEY_NS (86400LL * 1000000000)
+
+uint64_t secrets_fastopen_cookie(const struct stack *stack, const struct ip_addr *client, unsigned age)
+{
+	struct {
+		struct ip_addr client;
+		uint64_t day;
+	} input = { *client, (uint64_t)(stack->now.ns / FASTOPEN_KEY_NS) - age };
+
+	_Static_assert(sizeof(input) == 24, "hashed as bytes: no padding");
+	return keyed_hash(&stack->fastopen_key, &input, sizeof(input));
+}
+
 /* RFC 6056 section 3.3.3: a keyed offset per destination plus a random step, so that ports toward one peer neither
  * collide soon nor show how many were used toward another. */
 uint16_t secrets_port(struct stack *stack, struct flow *flow)

@@ -43,14 +43,16 @@ static void syn_timeout(struct stack *stack, struct conn *conn)
 {
 	uint32_t retries_max =
 	        conn->state == TCPS_SYN_SENT ? conn->tcp->syn_retries_max : conn->tcp->syn_ack_retries_max;
+	struct duration limit = conn->flags & CONN_ACTIVE ? conn->tcp->syn_timeout : conn->tcp->half_open_timeout;
 
-	if (instant_reached(instant_add(conn->opened, conn->tcp->syn_timeout), stack->now) ||
+	if (instant_reached(instant_add(conn->opened, limit), stack->now) ||
 	    (retries_max > 0 && conn->backoff >= retries_max)) {
 		conn_reset(stack, conn, CAUSE_TIMEOUT_SYN);
 		return;
 	}
 	back_off(stack, conn);
 	patience_retransmitted(stack, conn);
+	fastopen_timeout(stack, conn);
 	conn->flags |= CONN_SEND_SYN | CONN_SYN_RETRANSMITTED;
 	conn_want_output(stack, conn);
 }

@@ -13,6 +13,7 @@ tcp_tests = \
 	tests/unit/tcp/test_ends \
 	tests/unit/tcp/test_patience \
 	tests/unit/tcp/test_ecn \
+	tests/unit/tcp/test_fastopen \
 	tests/unit/tcp/test_handshake \
 	tests/unit/tcp/test_info \
 	tests/unit/tcp/test_limits \
@@ -113,3 +114,6 @@ tests_unit_tcp_test_accecn_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
 tests_unit_tcp_test_ecn_SOURCES = tests/unit/tcp/test_ecn.c
 tests_unit_tcp_test_ecn_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_ecn_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_fastopen_SOURCES = tests/unit/tcp/test_fastopen.c
+tests_unit_tcp_test_fastopen_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_fastopen_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
