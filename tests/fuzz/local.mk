@@ -23,10 +23,10 @@ tests_fuzz_fuzz_dialogue_SOURCES = tests/fuzz/fuzz_dialogue.c $(fuzz_rig) $(fuzz
 tests_fuzz_fuzz_dialogue_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_RUNS=20000
 tests_fuzz_fuzz_dialogue_LDADD = libcore.la $(SODIUM_LIBS)
 
-# About twenty frames to an input of fuzz_stack.
+# Each for so many seconds; about twenty frames to an input of fuzz_stack. A seed that fails is on the first line of
+# the target's output.
+SOAK_SECONDS = 600
 soak: soak-fuzz
 soak-fuzz: $(fuzz_targets)
-	tests/fuzz/fuzz_wire -runs=10000000
-	tests/fuzz/fuzz_stack -runs=1000000
-	tests/fuzz/fuzz_dialogue -runs=1000000
+	set -e; for target in $(fuzz_targets); do $$target -runs=1000000000 -max_total_time=$(SOAK_SECONDS); done
 .PHONY: soak-fuzz

@@ -1,10 +1,13 @@
 /* Runs a fuzz target on damaged examples from a seed, or on the files given.
  *
- * usage: TARGET [-runs=N] [FILE...]; the seed is printed, TAPSTACK_TEST_SEED replays one. */
+ * usage: TARGET [-runs=N] [-max_total_time=SECONDS] [FILE...]; the seed is printed, TAPSTACK_TEST_SEED replays one.
+ */
 #include "fuzz.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
+#include <time.h>
 
 #ifndef FUZZ_RUNS
 #define FUZZ_RUNS 100000
@@ -59,19 +62,21 @@ static size_t damage(struct test_random *random, uint8_t *bytes, size_t length)
 	}
 }
 
-static void run_seeded(const char *name, unsigned long runs)
+static void run_seeded(const char *name, unsigned long runs, unsigned long seconds)
 {
 	struct test_random random = test_random_begin(name);
 	static uint8_t bytes[FUZZ_INPUT_MAX];
+	time_t begun = time(NULL);
+	unsigned long run;
 
-	for (unsigned long run = 0; run < runs; run++) {
+	for (run = 0; run < runs && (seconds == 0 || time(NULL) - begun < (time_t)seconds); run++) {
 		size_t length = fuzz_example(&random, bytes);
 
 		for (uint32_t wrongs = test_random_below(&random, 6); wrongs > 0; wrongs--)
 			length = damage(&random, bytes, length);
 		run_one(bytes, length);
 	}
-	printf("%s: %lu inputs\n", name, runs);
+	printf("%s: %lu inputs\n", name, run);
 }
 
 static int run_file(const char *path)
@@ -92,14 +97,16 @@ static int run_file(const char *path)
 
 int main(int argc, char **argv)
 {
-	unsigned long runs = FUZZ_RUNS;
+	unsigned long runs = FUZZ_RUNS, seconds = 0;
 	int files = 0;
 
 	for (int i = 1; i < argc; i++) {
 		char rest;
 
-		if (strncmp(argv[i], "-runs=", 6) == 0) {
-			if (sscanf(argv[i] + 6, "%lu%c", &runs, &rest) != 1) {
+		if (strncmp(argv[i], "-runs=", 6) == 0 || strncmp(argv[i], "-max_total_time=", 16) == 0) {
+			bool is_time = argv[i][1] == 'm';
+
+			if (sscanf(strchr(argv[i], '=') + 1, "%lu%c", is_time ? &seconds : &runs, &rest) != 1) {
 				fprintf(stderr, "%s: not a number\n", argv[i]);
 				return 2;
 			}
@@ -110,6 +117,6 @@ int main(int argc, char **argv)
 		}
 	}
 	if (files == 0)
-		run_seeded(argv[0], runs);
+		run_seeded(argv[0], runs, seconds);
 	return 0;
 }

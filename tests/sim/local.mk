@@ -20,7 +20,7 @@ TESTS += tests/sim/test_sim
 tests_sim_test_sim_SOURCES = tests/sim/test_sim.c
 tests_sim_test_sim_LDADD = libsim.la libimpair.la libcore.la $(SODIUM_LIBS)
 
-# Hours of it, where there is time: `make soak`.
+# More of it, where there is time: `make soak`; a minute or two, ten with sanitizers.
 soak: soak-sim
 soak-sim: tests/sim/test_sim
 	tests/sim/test_sim -n 10000
