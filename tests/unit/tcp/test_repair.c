@@ -2,6 +2,11 @@
  * reneging (RFC 2018). The sequence numbers wrap in the middle of each dialogue. */
 #include "repair.h"
 
+static void without_rack(struct stack_config *config)
+{
+	config->tcp.rack = false;
+}
+
 /* ---- RACK --------------------------------------------------------------------------------------------------------
  */
 
@@ -190,11 +195,6 @@ static void ack_of_the_original_does_not_count_for_the_copy(void **state)
 	peer_stop_anyhow(p);
 }
 
-static void without_rack(struct stack_config *config)
-{
-	config->tcp.rack = false;
-}
-
 static void without_rack_segments_are_counted(void **state)
 {
 	struct peer *p = sending(without_rack, sacking, 10 * MSS);
@@ -258,7 +258,7 @@ static void no_probe_follows_a_probe(void **state)
 /* Where something is SACKed, loss detection is on its way. */
 static void no_probe_beside_sacks(void **state)
 {
-	struct peer *p = sending(no_tweak, sacking, 10 * MSS);
+	struct peer *p = sending(without_rack, sacking, 10 * MSS);
 
 	(void)state;
 	expect_run(p, 2001, 10);
