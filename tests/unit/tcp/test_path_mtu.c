@@ -339,6 +339,23 @@ static void super_frames_follow(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* Only what was too long is sent again. */
+static void short_segments_got_through(void **state)
+{
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	peer_establishes(p, plain);
+	service_sends(p, FULL);
+	service_sends(p, 300);
+	expect_data(p, 1, FULL);
+	expect_data(p, 1 + FULL, 300);
+	router_says(p, 1, 1000, 1500);
+	expect_data(p, 1, 960);
+	expect_data(p, 961, 500);
+	peer_stop(p);
+}
+
 static void no_memory_for_the_record(void **state)
 {
 	struct peer *p = peer_start(NULL);
@@ -653,6 +670,7 @@ int main(void)
 		cmocka_unit_test(remembered_for_ten_minutes),
 		cmocka_unit_test(others_learn_at_a_timeout),
 		cmocka_unit_test(super_frames_follow),
+		cmocka_unit_test(short_segments_got_through),
 		cmocka_unit_test(no_memory_for_the_record),
 		cmocka_unit_test(black_hole_is_found),
 		cmocka_unit_test(proven_path_gets_more_patience),
