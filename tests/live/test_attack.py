@@ -491,8 +491,8 @@ def neighbour_flood_v6(scene):
 
 
 def slow_readers(scene):
-    """Two hundred connections that ask for much and take nothing."""
-    hostiles = [Hostile(scene.attacker, 19, window=0) for _ in range(200)]
+    """Many connections that ask for much and take nothing: more than could all have what one may have."""
+    hostiles = [Hostile(scene.attacker, 19, window=0) for _ in range(1500)]
     for _ in range(5):
         for hostile in hostiles:
             hostile.send(window=0)

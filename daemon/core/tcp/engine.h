@@ -618,6 +618,8 @@ enum stack_verdict unreachable_half_open(struct stack *stack, struct half_open *
 /* ---- receive.c: buffers, windows
  * ----------------------------------------------------------------------------------- */
 
+/* Are seven eighths of the buffers taken? Then windows stay small, and who waits for a closed one has little time. */
+bool buffers_are_short(const struct stack *stack);
 /* Unread in-order bytes. */
 uint32_t receive_unread(const struct conn *conn);
 /* Takes in-order payload at rcv_nxt, which moves on (over what was waiting beyond, too): in place, or copied.

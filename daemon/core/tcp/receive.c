@@ -120,7 +120,7 @@ bool receive_in_order(struct stack *stack, struct conn *conn, const uint8_t *byt
 	return true;
 }
 
-static bool under_pressure(const struct stack *stack)
+bool buffers_are_short(const struct stack *stack)
 {
 	return stack->blocks.used > stack->blocks.limit - stack->blocks.limit / 8;
 }
@@ -144,7 +144,7 @@ bool receive_out_of_order(struct stack *stack, struct conn *conn, seq_t at, cons
 	struct receive_queue *rx = conn_rx(stack, conn);
 	bool first;
 
-	if (!rx || under_pressure(stack) || !fits(rx, at, length))
+	if (!rx || buffers_are_short(stack) || !fits(rx, at, length))
 		return false;
 	first = !rx->holes;
 	if (!first)
@@ -206,7 +206,7 @@ seq_t receive_window_edge(struct stack *stack, struct conn *conn)
 	uint32_t worth = conn->rcvbuf / 2 < conn->rcv_mss ? conn->rcvbuf / 2 : conn->rcv_mss;
 	seq_t edge;
 
-	if (under_pressure(stack) && room > BLOCK_BYTES)
+	if (buffers_are_short(stack) && room > BLOCK_BYTES)
 		room = BLOCK_BYTES;
 	if (room > window_max)
 		room = window_max;
@@ -230,7 +230,7 @@ static void autotune(struct stack *stack, struct conn *conn, seq_t read)
 	consumed = (uint32_t)seq_diff(read, conn->autotune_seq);
 	conn->autotune_seq = read;
 	conn->autotune_us = now_us;
-	if (consumed > conn->rcvbuf / 2 && conn->rcvbuf < limit && !under_pressure(stack))
+	if (consumed > conn->rcvbuf / 2 && conn->rcvbuf < limit && !buffers_are_short(stack))
 		conn->rcvbuf = consumed > limit / 2 ? limit : 2 * consumed;
 }
 

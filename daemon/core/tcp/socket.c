@@ -220,6 +220,17 @@ static uint32_t queued_bytes(const struct conn *conn)
 /* What is queued beyond this and can't be sent yet would only get cold in the cache before it is. */
 #define NOT_SENT_MAX (512u << 10)
 
+/* The fuller the buffers are, the less a connection may have queued that can't be sent yet: many whose peers keep
+ * their windows shut must not take what the others need. */
+static uint32_t not_sent_max(const struct stack *stack)
+{
+	const struct block_pool *blocks = &stack->blocks;
+
+	if (blocks->used < blocks->limit / 2)
+		return NOT_SENT_MAX;
+	return blocks->used < blocks->limit - blocks->limit / 4 ? 4 * BLOCK_BYTES : BLOCK_BYTES;
+}
+
 static uint32_t not_sent_bytes(const struct conn *conn)
 {
 	return seq_gt(conn->snd_end, conn->snd_nxt) ? (uint32_t)seq_diff(conn->snd_end, conn->snd_nxt) : 0;
@@ -243,7 +254,7 @@ void send_tell_space(struct stack *stack, struct conn *conn)
 	if (!(conn->flags & CONN_WANTS_SPACE))
 		return;
 	tune_sndbuf(stack, conn);
-	if (queued_bytes(conn) > conn->sndbuf - conn->sndbuf / 3 || not_sent_bytes(conn) > NOT_SENT_MAX / 2)
+	if (queued_bytes(conn) > conn->sndbuf - conn->sndbuf / 3 || not_sent_bytes(conn) > not_sent_max(stack) / 2)
 		return;
 	conn->flags &= ~(uint32_t)CONN_WANTS_SPACE;
 	conn_tell(stack, conn, READY_WRITABLE);
@@ -266,8 +277,8 @@ ssize_t stack_space(struct stack *stack, struct conn_handle handle, size_t wante
 	tune_sndbuf(stack, conn);
 	queued = queued_bytes(conn);
 	room = conn->sndbuf > queued ? conn->sndbuf - queued : 0;
-	if (not_sent_bytes(conn) + room > NOT_SENT_MAX)
-		room = NOT_SENT_MAX > not_sent_bytes(conn) ? NOT_SENT_MAX - not_sent_bytes(conn) : 0;
+	if (not_sent_bytes(conn) + room > not_sent_max(stack))
+		room = not_sent_max(stack) > not_sent_bytes(conn) ? not_sent_max(stack) - not_sent_bytes(conn) : 0;
 	if (room > wanted)
 		room = (uint32_t)wanted;
 	tx = room > 0 ? conn_tx(stack, conn) : NULL;

@@ -49,7 +49,7 @@ enum tcp_state {
 	X(ADMIN_CLOSE, "an administrator closed the connection", "-")                                                \
 	X(ADMIN_ABORT, "an administrator aborted the connection", "-")                                               \
 	X(ICMP_HARD_ERROR, "ICMP said that the peer cannot be reached", "RFC 5927 5.2")                              \
-	X(OUT_OF_MEMORY, "no memory to go on with the connection", "-")                                              \
+	X(OUT_OF_MEMORY, "buffers ran short while the peer kept its window shut", "RFC 6429 3")                      \
 	X(LISTENER_CLOSED, "the service stopped listening before the connection was accepted", "-")                  \
 	X(DAEMON_STOP, "the daemon stopped", "-")                                                                    \
 	X(DAEMON_CRASH, "the daemon died; found at its next start", "-")                                             \

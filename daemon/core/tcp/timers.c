@@ -57,9 +57,13 @@ static void syn_timeout(struct stack *stack, struct conn *conn)
 	conn_want_output(stack, conn);
 }
 
+/* How long a closed window may hold buffers that are short. */
+#define STALL_PATIENCE DURATION_S(10)
+
 /* The peer's window is closed. As long as it answers, this goes on for ever (MUST-37). */
 static void probe(struct stack *stack, struct conn *conn)
 {
+	struct instant stalled_long = instant_add(conn->progress_at, STALL_PATIENCE);
 	struct instant answered = instant_max(conn->last_rcv, conn->progress_at);
 
 	/* MUST-37 is for a program that still wants the connection; an orphan has only so much time. */
@@ -68,6 +72,12 @@ static void probe(struct stack *stack, struct conn *conn)
 
 	if (instant_reached(instant_add(answered, conn->tcp->retransmit_timeout), stack->now)) {
 		conn_reset(stack, conn, CAUSE_TIMEOUT_ZERO_WINDOW);
+		return;
+	}
+	/* Though its peer answers: what it holds is what all others need (RFC 6429 section 3). */
+	if (buffers_are_short(stack) && conn->tx && conn->tx->strip.blocks > 0 &&
+	    instant_reached(stalled_long, stack->now)) {
+		conn_reset(stack, conn, CAUSE_OUT_OF_MEMORY);
 		return;
 	}
 	back_off(stack, conn);

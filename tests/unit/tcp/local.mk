@@ -12,6 +12,7 @@ tcp_tests = \
 	tests/unit/tcp/test_dialogue \
 	tests/unit/tcp/test_ends \
 	tests/unit/tcp/test_patience \
+	tests/unit/tcp/test_pressure \
 	tests/unit/tcp/test_ecn \
 	tests/unit/tcp/test_fastopen \
 	tests/unit/tcp/test_handshake \
@@ -117,3 +118,6 @@ tests_unit_tcp_test_ecn_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LI
 tests_unit_tcp_test_fastopen_SOURCES = tests/unit/tcp/test_fastopen.c
 tests_unit_tcp_test_fastopen_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_fastopen_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_pressure_SOURCES = tests/unit/tcp/test_pressure.c
+tests_unit_tcp_test_pressure_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_pressure_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
