@@ -141,6 +141,9 @@ enum stack_verdict icmp6_arrives(struct stack *stack, const struct ip_packet *ip
 	/* Whoever has no address yet asks for neighbours, and nothing else that we answer. */
 	if (nowhere && message.type != ICMP6_NEIGHBOUR_SOLICITATION)
 		return VERDICT_DROP_ICMP;
+	/* Who has an address that we have, too, or want, says so from that address (RFC 4862 section 5.4.4). */
+	if (message.type != ICMP6_NEIGHBOUR_ADVERTISEMENT && ip_is_own(stack, &ip->source))
+		return VERDICT_DROP_IP_SOURCE;
 	switch (message.type) {
 	case ICMP6_ECHO:
 		return echo(stack, ip, &message);

@@ -38,12 +38,13 @@ static enum stack_verdict transport_arrives(struct stack *stack, const struct ip
 }
 
 /* Whose and for whom: RFC 4291 sections 2.5 and 2.7, RFC 4942 section 2.2. Nobody may come with an address of ours
- * (LAND, and what else loops). */
+ * (LAND, and what else loops), but to say that it is his. */
 static enum stack_verdict check_addresses(const struct stack *stack, const struct ip_packet *ip)
 {
 	bool nowhere = ipv6_is_unspecified(&ip->source); /* see transport_arrives, icmp6_arrives */
+	bool may_be_claim = ip->protocol == IP_PROTOCOL_ICMPV6;
 
-	if ((!nowhere && !ipv6_is_host(&ip->source)) || ip_is_own(stack, &ip->source))
+	if ((!nowhere && !ipv6_is_host(&ip->source)) || (!may_be_claim && ip_is_own(stack, &ip->source)))
 		return VERDICT_DROP_IP_SOURCE;
 	if (ipv6_is_multicast(&ip->destination))
 		return address_hears_group(stack, &ip->destination) ? VERDICT_ACCEPTED : VERDICT_DROP_IP_DESTINATION;

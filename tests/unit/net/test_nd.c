@@ -378,15 +378,13 @@ static void address_is_tried_first(void **state)
 static void address_is_taken(void **state)
 {
 	(void)state;
-	for (int how = 0; how < 2; how++) {
+	for (int how = 0; how < 3; how++) {
 		struct peer *p = start_tentative(with_detection);
 		struct ip_addr own = STACK_IP;
 
-		if (how == 0)
-			assert_int_equal(sends_nd(p, own, IPV6_ALL_NODES, says(own, &other_mac, false, true)),
-			                 VERDICT_DROP_IP_SOURCE); /* it comes with the address itself */
-		if (how == 0)
-			assert_int_equal(sends_nd(p, NEAR_IP(9), IPV6_ALL_NODES, says(own, &other_mac, false, true)),
+		if (how < 2) /* who has it says so from the address itself, or from another one of its own */
+			assert_int_equal(sends_nd(p, how == 0 ? own : NEAR_IP(9), IPV6_ALL_NODES,
+			                          says(own, &other_mac, false, true)),
 			                 VERDICT_ACCEPTED);
 		else
 			assert_int_equal(sends_nd(p, NOWHERE, ipv6_solicited_node(&own), asks(own, NULL)),
@@ -397,6 +395,24 @@ static void address_is_taken(void **state)
 		assert_int_equal(pings(p, PEER_IP, own, 1), VERDICT_DROP_IP_DESTINATION);
 		peer_stop_anyhow(p);
 	}
+}
+
+/* Somebody takes it later (RFC 4862 section 5.4.4): it stays ours, and is counted. Anything else that comes with an
+ * address of ours is not listened to. */
+static void address_is_claimed(void **state)
+{
+	struct peer *p = start6(NULL);
+	struct ip_addr own = STACK_IP;
+
+	(void)state;
+	assert_int_equal(sends_nd(p, own, IPV6_ALL_NODES, says(own, &other_mac, false, true)), VERDICT_DROP_ND);
+	assert_int_equal(stack_get_counters(p->stack)->address_conflicts, 1);
+	assert_string_equal(own_state(p, own, NULL), "preferred");
+	assert_int_equal(sends_nd(p, own, own, asks(own, &other_mac)), VERDICT_DROP_IP_SOURCE);
+	assert_int_equal(pings(p, own, own, 1), VERDICT_DROP_IP_SOURCE);
+	assert_string_equal(state_of(p, own), "none");
+	expect_nothing(p);
+	peer_stop(p);
 }
 
 /* RFC 7527: a switch that sends our own question back is nobody else. */
@@ -533,19 +549,13 @@ static void groups_are_reported(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(question_is_answered),
-		cmocka_unit_test(invalid_messages),
-		cmocka_unit_test(mapped_addresses),
-		cmocka_unit_test(advertisements),
-		cmocka_unit_test(life_of_an_entry),
-		cmocka_unit_test(tcp_confirms),
-		cmocka_unit_test(nobody_answers),
-		cmocka_unit_test(scan),
-		cmocka_unit_test(address_is_tried_first),
-		cmocka_unit_test(address_is_taken),
-		cmocka_unit_test(own_question_comes_back),
-		cmocka_unit_test(stable_address),
-		cmocka_unit_test(announcement),
+		cmocka_unit_test(question_is_answered),   cmocka_unit_test(invalid_messages),
+		cmocka_unit_test(mapped_addresses),       cmocka_unit_test(advertisements),
+		cmocka_unit_test(life_of_an_entry),       cmocka_unit_test(tcp_confirms),
+		cmocka_unit_test(nobody_answers),         cmocka_unit_test(scan),
+		cmocka_unit_test(address_is_tried_first), cmocka_unit_test(address_is_taken),
+		cmocka_unit_test(address_is_claimed),     cmocka_unit_test(own_question_comes_back),
+		cmocka_unit_test(stable_address),         cmocka_unit_test(announcement),
 		cmocka_unit_test(groups_are_reported),
 	};
 
