@@ -460,6 +460,8 @@ struct stack_conn_info {
 	uint32_t dsack_dups, reord_seen; /* D-SACKs received; times reordering was seen */
 	uint32_t total_rto, total_rto_recoveries;
 	struct duration total_rto_time;   /* spent in repairs after time-outs */
+	uint64_t delivery_rate;           /* bytes/s, by the latest sample while something is queued or in flight */
+	bool delivery_app_limited;        /* the application, not the network, may have set it */
 	uint8_t ecn;                      /* agreed on: 0 nothing, 1 RFC 3168, 2 AccECN (RFC 9768) */
 	uint8_t ecn_codepoint;            /* of data sent: 0 not-ECT, 1 ECT(1), 2 ECT(0) */
 	bool ecn_seen;                    /* the peer sends ECN-capable packets */
@@ -580,6 +582,7 @@ size_t stack_paths(const struct stack *stack, struct stack_path_info *ret_infos,
 	X(ecn_accurate, "connections that agreed on AccECN (RFC 9768)")                                              \
 	X(ecn_fallbacks, "connections that found ECN lost or mangled on their path, and did without")                \
 	X(ecn_reductions, "congestion windows reduced because the peer reported marks")                              \
+	X(cwnd_validations, "congestion windows halved because half of them was not used for five minutes")          \
 	X(ecn_ect_in, "TCP packets received as ECN-capable")                                                         \
 	X(ecn_ce_in, "TCP packets received as marked Congestion Experienced")                                        \
 	X(congestion_offences, "decisions of congestion plugins that had to be corrected")                           \

@@ -145,11 +145,92 @@ static void fill_sample(const struct stack *stack, struct conn *conn, struct tap
 	};
 }
 
+/* ---- RFC 7661 ----------------------------------------------------------------------------------------------------
+ */
+
+/* NULL: not wanted, or of no use: the window has never been larger than any connection's first, or the algorithm goes
+ * by rates. */
+static struct validation *validation_of(const struct conn *conn)
+{
+	bool wanted = conn->tcp->cwnd_validation && !(conn->congestion->ops->flags & TAPSTACK_CC_NEEDS_PACING);
+
+	return wanted && conn->extra ? &conn->extra->validation : NULL;
+}
+
+static void validate_on_ack(struct stack *stack, struct conn *conn, uint32_t acked)
+{
+	struct validation *validation;
+
+	if (conn->tcp->cwnd_validation && !conn->extra && conn->cwnd > initial_window(conn))
+		conn_extra(stack, conn); /* without memory there is no validation */
+	validation = validation_of(conn);
+	if (!validation)
+		return;
+	validation_acked(validation, stack->now, conn->rtt.srtt, acked);
+	validation_look(validation, stack->now, conn->rtt.srtt, conn->cwnd);
+}
+
+/* Section 4.4.2. */
+static void give_up_unused(struct stack *stack, struct conn *conn)
+{
+	struct validation *validation = validation_of(conn);
+	uint32_t least = initial_window(conn);
+
+	if (!validation)
+		return;
+	validation_look(validation, stack->now, conn->rtt.srtt, conn->cwnd);
+	while (conn->cwnd > least && validation_expires(validation, stack->now)) {
+		if (conn->ssthresh != UINT32_MAX && conn->ssthresh < conn->cwnd / 4 * 3)
+			conn->ssthresh = conn->cwnd / 4 * 3;
+		conn->cwnd = conn->cwnd / 2 > least ? conn->cwnd / 2 : least;
+		COUNT(stack, cwnd_validations);
+	}
+}
+
+/* Section 4.4.1: what was in use, and not the window, was too much for the path. A window that is filled just now is
+ * in use, whatever was measured in the round trip before, when slow start had half of it. */
+static void reduce_by_use(struct stack *stack, struct conn *conn, enum tapstack_cc_event event, uint32_t flight,
+                          uint32_t cwnd_before)
+{
+	struct validation *validation = validation_of(conn);
+	uint32_t used, most;
+
+	if (!validation)
+		return;
+	used = validation_pipe_ack(validation, stack->now, conn->rtt.srtt);
+	if (event == TAPSTACK_CC_RECOVERED && validation->repairing) {
+		uint64_t resent = conn->bytes_retransmitted - validation->resent_then;
+
+		used = validation->loss_bytes;
+		most = resent < used ? (used - (uint32_t)resent) / 2 : 0;
+		if (most < 2u * conn->mss)
+			most = 2u * conn->mss;
+		conn->cwnd = conn->cwnd < most ? conn->cwnd : most;
+		conn->ssthresh = conn->ssthresh < most ? conn->ssthresh : most;
+	} else if ((event == TAPSTACK_CC_LOSS || event == TAPSTACK_CC_ECN) && validation->not_validated &&
+	           flight < cwnd_before / 2) {
+		used = used > flight ? used : flight;
+		most = used / 2 > 2u * conn->mss ? used / 2 : 2u * conn->mss;
+		conn->cwnd = conn->cwnd < most ? conn->cwnd : most;
+		if (event == TAPSTACK_CC_LOSS) {
+			validation->repairing = true;
+			validation->loss_bytes = used;
+			validation->resent_then = conn->bytes_retransmitted;
+			return;
+		}
+	} else if (event == TAPSTACK_CC_LOSS || event == TAPSTACK_CC_MTU_CHANGED ||
+	           event == TAPSTACK_CC_IDLE_RESTART) {
+		return;
+	}
+	*validation = (struct validation){ 0 }; /* measured anew */
+}
+
 /* `flight`: what was outstanding when the event came up. */
 static void tell_event(struct stack *stack, struct conn *conn, enum tapstack_cc_event event, uint32_t flight)
 {
 	struct tapstack_cc_decision decision = decision_in_force(conn);
 	struct tapstack_cc_sample sample;
+	uint32_t cwnd_before = conn->cwnd;
 
 	fill_sample(stack, conn, &sample);
 	sample.inflight_before_bytes = flight;
@@ -158,10 +239,26 @@ static void tell_event(struct stack *stack, struct conn *conn, enum tapstack_cc_
 	sample.ece = event == TAPSTACK_CC_ECN;
 	conn->congestion->ops->on_event(state_of(conn), event, &sample, &decision);
 	decide(stack, conn, &decision);
+	reduce_by_use(stack, conn, event, flight, cwnd_before);
 	if (event == TAPSTACK_CC_LOSS || event == TAPSTACK_CC_RTO || event == TAPSTACK_CC_ECN)
 		ecn_reduced(conn);
 	else if (event == TAPSTACK_CC_UNDO)
 		ecn_reduction_undone(conn);
+}
+
+static void sample_rate(const struct stack *stack, struct conn *conn, const struct sent_news *news,
+                        struct tapstack_cc_sample *sample)
+{
+	struct send_queue *tx = conn->tx;
+	struct rate_sample rate = rate_on_delivered(&tx->rate, stack->now, news->delivered_bytes, &news->rate,
+	                                            news->rate_sent_at, conn->rtt.min);
+
+	sample->app_limited = rate.app_limited;
+	sample->is_retransmit = news->rate_resent;
+	sample->rate_interval_ns = rate.interval.ns;
+	sample->rate_delivered_bytes = rate.interval.ns > 0 ? rate.delivered_bytes : 0;
+	if (rate.interval.ns > 0)
+		tx->rate_sample = rate;
 }
 
 void congestion_on_ack(struct stack *stack, struct conn *conn, const struct tcp_segment *seg,
@@ -184,12 +281,15 @@ void congestion_on_ack(struct stack *stack, struct conn *conn, const struct tcp_
 		tx->round_end = conn->snd_nxt;
 		tx->bytes_in_round = 0;
 	}
+	if (news->has_rate)
+		sample_rate(stack, conn, news, &sample);
 	if (ecn_feedback(stack, conn, seg, news, &sample))
 		tell_event(stack, conn, TAPSTACK_CC_ECN,
 		           (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una) + news->acked_bytes);
 	decision = decision_in_force(conn);
 	conn->congestion->ops->on_ack(state_of(conn), &sample, &decision);
 	decide(stack, conn, &decision);
+	validate_on_ack(stack, conn, news->acked_bytes);
 	if (sample.round_start)
 		conn->flags &= ~(uint32_t)CONN_CWND_LIMITED;
 }
@@ -199,16 +299,60 @@ void congestion_event(struct stack *stack, struct conn *conn, enum tapstack_cc_e
 	tell_event(stack, conn, event, (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una)); /* RFC 5681 FlightSize */
 }
 
+void congestion_resume(struct stack *stack, struct conn *conn)
+{
+	give_up_unused(stack, conn);
+	if (conn->tcp->idle_restart && conn->bytes_acked > 0 &&
+	    instant_sub(stack->now, conn->last_snd).ns > conn->rtt.rto.ns)
+		congestion_event(stack, conn, TAPSTACK_CC_IDLE_RESTART);
+}
+
+uint64_t congestion_pacing(const struct conn *conn)
+{
+	uint64_t rate = conn->pacing_bytes_per_s, most = conn->tcp->pacing_max_bytes_per_s;
+
+	return most > 0 && (rate == 0 || rate > most) ? most : rate;
+}
+
+bool congestion_holds(const struct stack *stack, const struct conn *conn)
+{
+	return conn->pace_due.ns != INT64_MAX && instant_before(stack->now, conn->pace_due);
+}
+
+uint32_t congestion_burst(const struct conn *conn)
+{
+	uint64_t rate = congestion_pacing(conn);
+
+	return rate > 0 ? pacer_quantum(rate, conn->mss) : UINT32_MAX;
+}
+
+void congestion_snapshot(struct stack *stack, struct conn *conn, struct sent *entry)
+{
+	struct send_queue *tx = conn->tx;
+
+	entry->rate = rate_on_sent(&tx->rate, stack->now, tx->sent.first == tx->sent.last);
+}
+
+void congestion_nothing_to_send(struct conn *conn)
+{
+	struct send_queue *tx = conn->tx;
+
+	/* As the draft has it: nothing is queued, nothing waits to be sent again, and there is room in the window. */
+	if (tx && tx->sent.first && !seq_gt(conn->snd_end, conn->snd_nxt) && !sent_next_lost(&tx->sent) &&
+	    congestion_pipe(conn) < conn->cwnd)
+		rate_app_limited(&tx->rate, congestion_pipe(conn));
+}
+
 void congestion_on_sent(struct stack *stack, struct conn *conn, uint32_t bytes)
 {
+	uint64_t rate = congestion_pacing(conn);
 	struct tapstack_cc_decision decision;
 
-	if (conn->pacing_bytes_per_s > 0) {
-		struct instant from =
-		        instant_max(conn->pace_due.ns == INT64_MAX ? stack->now : conn->pace_due, stack->now);
+	if (rate > 0 && conn->tx) {
+		struct instant next = pacer_sent(&conn->tx->pacer, stack->now, bytes, rate, conn->mss);
 
-		conn->pace_due = instant_add(
-		        from, (struct duration){ (int64_t)((double)bytes * 1e9 / (double)conn->pacing_bytes_per_s) });
+		if (instant_before(stack->now, next))
+			conn->pace_due = next;
 	}
 	if (!conn->congestion->ops->on_sent)
 		return;

@@ -19,13 +19,16 @@
 #include "core/tcp/ecn.h"
 #include "core/tcp/fastopen.h"
 #include "core/tcp/frto.h"
+#include "core/tcp/pacer.h"
 #include "core/tcp/path_mtu.h"
 #include "core/tcp/prr.h"
 #include "core/tcp/rack.h"
+#include "core/tcp/rate.h"
 #include "core/tcp/rtt.h"
 #include "core/tcp/sent.h"
 #include "core/tcp/tlp.h"
 #include "core/tcp/undo.h"
+#include "core/tcp/validation.h"
 #include "core/wire/ethernet.h"
 #include "core/wire/icmp.h"
 #include "core/wire/ipv4.h"
@@ -147,6 +150,9 @@ struct send_queue {
 	struct instant reo_due; /* RACK's reordering timer */
 	struct instant pto_due; /* TLP's probe time-out */
 	struct prr prr;
+	struct pacer pacer;
+	struct rate_sampler rate;
+	struct rate_sample rate_sample; /* the latest */
 	enum frto_step frto;
 	bool tail_probe; /* is to be sent */
 };
@@ -174,8 +180,9 @@ struct conn_extra {
 	bool has_urgent;
 	struct path_trouble path;
 	struct loss_record loss;
-	struct ecn ecn;   /* of a connection that agreed on ECN */
-	uint8_t fastopen; /* enum fastopen_flag */
+	struct ecn ecn;               /* of a connection that agreed on ECN */
+	uint8_t fastopen;             /* enum fastopen_flag */
+	struct validation validation; /* of one whose window has grown beyond the initial one */
 };
 
 enum conn_flag {
@@ -647,6 +654,19 @@ void congestion_on_ack(struct stack *stack, struct conn *conn, const struct tcp_
                        const struct sent_news *news, int64_t rtt_ns, uint64_t inflight_before);
 void congestion_event(struct stack *stack, struct conn *conn, enum tapstack_cc_event event);
 void congestion_on_sent(struct stack *stack, struct conn *conn, uint32_t bytes);
+/* New data is about to be sent while nothing is in flight: what has been idle for long begins anew (RFC 5681 section
+ * 4.1), and what was not in use for long is given up (RFC 7661). */
+void congestion_resume(struct stack *stack, struct conn *conn);
+/* Must data wait, because of pacing or of marks that a window of one segment can't answer (RFC 3168 6.1.2)? */
+bool congestion_holds(const struct stack *stack, const struct conn *conn);
+/* What may leave at once. */
+uint32_t congestion_burst(const struct conn *conn);
+/* The rate in force, of the algorithm or of the tunables; 0: no pacing. */
+uint64_t congestion_pacing(const struct conn *conn);
+/* `entry` has just been sent. */
+void congestion_snapshot(struct stack *stack, struct conn *conn, struct sent *entry);
+/* Nothing more goes out now. */
+void congestion_nothing_to_send(struct conn *conn);
 /* RFC 6675 "pipe": bytes believed to be in the network. */
 uint32_t congestion_pipe(const struct conn *conn);
 

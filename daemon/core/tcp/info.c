@@ -38,6 +38,8 @@ static void fill_observations(const struct stack *stack, const struct conn *conn
 		info->sndbuf_limited = extra->limited[CHRONO_SNDBUF];
 	}
 	if (tx) {
+		info->delivery_rate = rate_bytes_per_s(&tx->rate_sample);
+		info->delivery_app_limited = tx->rate_sample.app_limited;
 		info->busy_time.ns += instant_sub(stack->now, tx->chrono.busy_since).ns;
 		info->rwnd_limited.ns += chrono_limited(&tx->chrono, CHRONO_RWND, stack->now).ns;
 		info->sndbuf_limited.ns += chrono_limited(&tx->chrono, CHRONO_SNDBUF, stack->now).ns;
@@ -103,7 +105,7 @@ static void fill_conn(const struct stack *stack, const struct conn *conn, struct
 		.pmtu = path_mtu(stack, conn),
 		.cwnd = conn->cwnd,
 		.ssthresh = conn->ssthresh == UINT32_MAX ? UINT64_MAX : conn->ssthresh,
-		.pacing_rate = conn->pacing_bytes_per_s,
+		.pacing_rate = congestion_pacing(conn),
 		.bytes_retrans = conn->bytes_retransmitted,
 		.bytes_acked = conn->bytes_acked,
 		.bytes_received = conn->bytes_received,

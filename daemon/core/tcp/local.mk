@@ -40,6 +40,8 @@ libcore_la_SOURCES += \
 	daemon/core/tcp/receive.c \
 	daemon/core/tcp/reno.c \
 	daemon/core/tcp/reply.c \
+	daemon/core/tcp/pacer.h \
+	daemon/core/tcp/rate.h \
 	daemon/core/tcp/rtt.h \
 	daemon/core/tcp/secrets.c \
 	daemon/core/tcp/rack.c \
@@ -54,6 +56,7 @@ libcore_la_SOURCES += \
 	daemon/core/tcp/text.c \
 	daemon/core/tcp/time_wait.c \
 	daemon/core/tcp/timers.c \
+	daemon/core/tcp/validation.h \
 	daemon/core/tcp/transition.c \
 	daemon/core/tcp/unreachable.c \
 	daemon/core/tcp/urgent.c

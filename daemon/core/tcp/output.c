@@ -30,6 +30,8 @@ static uint32_t frame_payload_max(const struct stack *stack, const struct conn *
 		return conn->mss;
 	if (conn->burst_max > 0 && conn->burst_max < most)
 		most = conn->burst_max;
+	if (congestion_burst(conn) < most)
+		most = congestion_burst(conn);
 	if (most < 2u * conn->mss)
 		return conn->mss;
 	return most - most % conn->mss;
@@ -48,7 +50,7 @@ static bool plan_retransmit(const struct stack *stack, struct conn *conn, struct
 	struct sent *entry = sent_next_lost(&conn->tx->sent);
 	uint32_t room, length, most;
 
-	if (!entry || conn->tx->frto == FRTO_NEW_DATA)
+	if (!entry || conn->tx->frto == FRTO_NEW_DATA || congestion_holds(stack, conn))
 		return false;
 	room = recovery_room(conn);
 	if (conn->flags & CONN_FAST_RETRANSMIT)
@@ -137,11 +139,10 @@ static bool plan_data(struct stack *stack, struct conn *conn, struct plan *plan)
 	if (!may_send_data(conn) || (queued == 0 && !fin_waits))
 		return false;
 	if (queued > 0) {
-		if (conn->pace_due.ns != INT64_MAX && instant_before(stack->now, conn->pace_due))
+		if (congestion_holds(stack, conn))
 			return false;
-		if (outstanding(conn) == 0 && instant_sub(stack->now, conn->last_snd).ns > conn->rtt.rto.ns &&
-		    conn->bytes_acked > 0)
-			congestion_event(stack, conn, TAPSTACK_CC_IDLE_RESTART);
+		if (outstanding(conn) == 0)
+			congestion_resume(stack, conn);
 		if (!path_probe(stack, conn, queued, &probe))
 			return false;
 		length = probe > 0 ? probe : sendable(stack, conn, queued);
@@ -403,12 +404,16 @@ static bool note_in_flight(struct stack *stack, struct conn *conn, const struct 
 	switch (plan->kind) {
 	case PLAN_RETRANSMIT:
 		path_resent(stack, conn, plan->seq);
-		return sent_resend(&conn->tx->sent, &stack->sents, plan->entry, plan->length + (plan->fin ? 1 : 0),
-		                   stack->now);
+		if (!sent_resend(&conn->tx->sent, &stack->sents, plan->entry, plan->length + (plan->fin ? 1 : 0),
+		                 stack->now))
+			return false;
+		congestion_snapshot(stack, conn, plan->entry);
+		return true;
 	case PLAN_TAIL:
 		if (!recovery_probes_tail(stack, conn, true))
 			return false;
 		sent_probe(&conn->tx->sent, plan->entry, stack->now);
+		congestion_snapshot(stack, conn, plan->entry);
 		return true;
 	case PLAN_SYN:
 		tx = conn_tx(stack, conn);
@@ -431,6 +436,7 @@ static bool note_in_flight(struct stack *stack, struct conn *conn, const struct 
 		end = seq_add(plan->seq, plan->length + (plan->fin ? 1 : 0));
 		if (!tx || !sent_append(&tx->sent, &stack->sents, plan->seq, end, stack->now))
 			return false;
+		congestion_snapshot(stack, conn, tx->sent.last);
 		if (!seq_gt(conn->snd_nxt, conn->snd_una))
 			conn->progress_at = stack->now;
 		conn->snd_nxt = end;
@@ -502,6 +508,7 @@ bool output_next(struct stack *stack, struct conn *conn, struct frame_out *frame
 		return false;
 	plan_next(stack, conn, &plan);
 	if (plan.kind == PLAN_NOTHING) {
+		congestion_nothing_to_send(conn);
 		if (conn->tx)
 			chrono_set(&conn->tx->chrono, held_up_by(conn), stack->now);
 		output_restart_timer(stack, conn);

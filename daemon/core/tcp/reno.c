@@ -1,6 +1,10 @@
 /* The built-in congestion control: Reno with the NewReno response (RFC 5681, RFC 6582), counting bytes (RFC 3465). */
 #include "core/tcp/engine.h"
 
+/* What one ACK may add in slow start: RFC 3465 section 2.3, whose two segments are here one super-frame, which a
+ * receiver with offloads acknowledges at once. */
+#define ABC_LIMIT_BYTES 65536u
+
 struct reno {
 	uint64_t initial_cwnd;
 	uint64_t prior_cwnd, prior_ssthresh; /* before the last reduction, for UNDO */
@@ -32,6 +36,8 @@ static void reno_on_ack(void *state, const struct tapstack_cc_sample *sample, st
 		uint64_t most = decision->ssthresh_bytes - decision->cwnd_bytes;
 		uint64_t growth = sample->acked_bytes;
 
+		if (growth > ABC_LIMIT_BYTES)
+			growth = ABC_LIMIT_BYTES;
 		if (reno->after_timeout && growth > sample->mss_bytes) /* RFC 3465 section 2.3 */
 			growth = sample->mss_bytes;
 		decision->cwnd_bytes += growth < most ? growth : most;

@@ -162,6 +162,7 @@ static bool split(struct sent_queue *queue, struct pool *pool, struct sent *entr
 	rest->start = at;
 	rest->end = entry->end;
 	rest->at = entry->at;
+	rest->rate = entry->rate;
 	rest->flags = entry->flags;
 	rest->skips = choose_skips(queue);
 	if (rest->skips > 0)
@@ -224,6 +225,13 @@ static void note_delivered(const struct sent *entry, seq_t end, struct sent_news
 	bool resent = entry->flags & SENT_EVER_RETRANSMITTED;
 
 	news->delivered_bytes += (uint32_t)seq_diff(end, entry->start);
+	if (!news->has_rate || sent_after(entry->at, end, news->rate_sent_at, news->rate_end)) {
+		news->rate = entry->rate;
+		news->rate_sent_at = entry->at;
+		news->rate_end = end;
+		news->rate_resent = resent;
+		news->has_rate = true;
+	}
 	if (!resent && (!news->has_fresh || seq_lt(end, news->fresh_end))) {
 		news->fresh_end = end;
 		news->has_fresh = true;

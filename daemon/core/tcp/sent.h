@@ -16,6 +16,7 @@
 #include "core/base/pool.h"
 #include "core/base/seq.h"
 #include "core/base/time.h"
+#include "core/tcp/rate.h"
 
 #include <stdbool.h>
 
@@ -34,7 +35,8 @@ struct sent {
 	struct sent *skip[SENT_SKIPS]; /* by sequence: farther on */
 	struct sent *before, *after;   /* on the list by time, or of the lost */
 	seq_t start, end;
-	struct instant at; /* of the latest transmission */
+	struct instant at;         /* of the latest transmission */
+	struct rate_snapshot rate; /* taken then */
 	uint32_t flags;
 	uint32_t skips; /* levels it is on, besides the lowest */
 };
@@ -72,6 +74,10 @@ struct sent_news {
 	bool has_newest, has_fresh;
 	struct instant newest_at; /* what newly arrived and was sent last: when, and where it ends */
 	seq_t newest_end;
+	struct rate_snapshot rate; /* of what newly arrived and was sent last, valid with has_rate */
+	struct instant rate_sent_at;
+	seq_t rate_end;
+	bool has_rate, rate_resent;
 	seq_t fresh_end; /* of what newly arrived and was sent once only: the lowest end */
 };
 

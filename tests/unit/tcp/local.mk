@@ -19,8 +19,10 @@ tcp_tests = \
 	tests/unit/tcp/test_info \
 	tests/unit/tcp/test_limits \
 	tests/unit/tcp/test_mechanisms \
+	tests/unit/tcp/test_pacing \
 	tests/unit/tcp/test_profile \
 	tests/unit/tcp/test_path_mtu \
+	tests/unit/tcp/test_rate \
 	tests/unit/tcp/test_receive \
 	tests/unit/tcp/test_recovery \
 	tests/unit/tcp/test_repair \
@@ -33,6 +35,7 @@ tcp_tests = \
 	tests/unit/tcp/test_trouble \
 	tests/unit/tcp/test_undo \
 	tests/unit/tcp/test_urgent \
+	tests/unit/tcp/test_validation \
 	tests/unit/tcp/test_windows
 check_PROGRAMS += $(tcp_tests)
 TESTS += $(tcp_tests) tests/unit/tcp/over_ipv6.sh
@@ -121,3 +124,11 @@ tests_unit_tcp_test_fastopen_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODI
 tests_unit_tcp_test_pressure_SOURCES = tests/unit/tcp/test_pressure.c
 tests_unit_tcp_test_pressure_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_pressure_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_rate_SOURCES = tests/unit/tcp/test_rate.c
+tests_unit_tcp_test_rate_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_pacing_SOURCES = tests/unit/tcp/test_pacing.c
+tests_unit_tcp_test_pacing_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_pacing_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_validation_SOURCES = tests/unit/tcp/test_validation.c
+tests_unit_tcp_test_validation_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_validation_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
