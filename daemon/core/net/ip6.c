@@ -99,7 +99,5 @@ enum stack_verdict ip6_arrives(struct stack *stack, const struct frame_in *frame
 	verdict = skip_extensions(stack, &whole);
 	if (verdict != VERDICT_ACCEPTED)
 		return verdict;
-	if (is_fragment(&whole)) /* fragments in fragments are nobody's need */
-		return VERDICT_DROP_FRAGMENT;
 	return transport_arrives(stack, &whole, FRAME_CHECKSUM_UNKNOWN, 0);
 }

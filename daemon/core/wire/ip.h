@@ -25,7 +25,7 @@ struct ip_packet {
 	uint8_t protocol;                   /* of the payload */
 	bool dont_fragment;                 /* IPv4 */
 	bool more_fragments;
-	bool from_fragments;      /* made whole from them here */
+	bool from_fragments;      /* made whole from them here, or came as the only one (RFC 6946) */
 	bool to_group;            /* the frame was for more than this host */
 	bool router_alert;        /* IPv6: the option is there */
 	uint32_t id;              /* of the packet that a fragment belongs to; IPv4: 16 bits */

@@ -167,8 +167,9 @@ static int take_fragment(struct walk *walk)
 	const uint8_t *header = reader_take(&walk->reader, IPV6_FRAGMENT_HEADER_BYTES);
 	struct ip_packet *packet = walk->packet;
 
-	if (!header)
+	if (!header || packet->from_fragments) /* the second one in this packet */
 		return -EBADMSG;
+	packet->from_fragments = true;
 	packet->fragment_offset = load16(header + 2) & FRAGMENT_OFFSET_MASK;
 	packet->more_fragments = load16(header + 2) & FRAGMENT_MORE;
 	packet->id = load32(header + 4);

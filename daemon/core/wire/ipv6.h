@@ -24,11 +24,11 @@ struct ipv6_problem {
 int ipv6_read(const uint8_t *bytes, size_t length, struct ip_packet *ret_packet);
 
 /* Steps over the extension headers of a packet that ipv6_read gave, up to the upper layer or to the part that a
- * fragment carries; an atomic fragment (RFC 6946) is as whole as any packet. A first fragment must hold all headers,
- * the upper layer's included (RFC 7112). Options that are unknown are treated as their highest two bits say; a route
- * with segments left is refused (RFC 5095; we are no router), one without is stepped over.
- * Returns 0; -EBADMSG malformed, or beyond the limits above: to be dropped silently; -EPROTO: to be dropped, and
- * *ret_problem told to the source. On failure the packet is as it was. */
+ * fragment carries; an atomic fragment (RFC 6946) is as whole as any packet. Only one fragment header may be there.
+ * A first fragment must hold all headers, the upper layer's included (RFC 7112). Options that are unknown are treated
+ * as their highest two bits say; a route with segments left is refused (RFC 5095; we are no router), one without is
+ * stepped over. Returns 0; -EBADMSG malformed, or beyond the limits above: to be dropped silently; -EPROTO: to be
+ * dropped, and *ret_problem told to the source. On failure the packet is as it was. */
 int ipv6_skip_extensions(struct ip_packet *packet, struct ipv6_problem *ret_problem);
 
 /* Writes the fixed header for packet->payload_bytes of payload, packet->protocol being the first next header. More

@@ -249,6 +249,31 @@ static void fragments_in_fragments(void **state)
 	peer_stop(p);
 }
 
+/* There is one fragment header in a packet (RFC 8200 section 4.1), also when the first says that it is whole. */
+static void two_fragment_headers(void **state)
+{
+	struct peer *p = peer_start(NULL);
+	uint32_t length = make_echo(100);
+	uint8_t bytes[8 + 8 + 200];
+	struct ip_packet ip = { .source = PEER_IP, .protocol = IP_PROTOCOL_FRAGMENT, .id = 7 };
+
+	(void)state;
+	for (uint32_t from = 0; from < length; from += 64) {
+		uint32_t bytes_here = length - from < 64 ? length - from : 64;
+
+		ip.more_fragments = false;
+		ip.fragment_offset = 0;
+		ipv6_write_fragment(bytes, &ip, IP_PROTOCOL_FRAGMENT);
+		ip.more_fragments = from + 64 < length;
+		ip.fragment_offset = from;
+		ipv6_write_fragment(bytes + 8, &ip, IP_PROTOCOL_ICMPV6);
+		memcpy(bytes + 16, message + from, bytes_here);
+		assert_int_equal(sends_ip6(p, ip, bytes, 16 + bytes_here), VERDICT_DROP_IP_EXTENSION);
+	}
+	expect_nothing(p);
+	peer_stop(p);
+}
+
 static void room_for_two(struct stack_config *config)
 {
 	config->fragments_max_bytes = 150000;
@@ -313,6 +338,7 @@ int main(void)
 		cmocka_unit_test(time_out),
 		cmocka_unit_test(headers_around),
 		cmocka_unit_test(fragments_in_fragments),
+		cmocka_unit_test(two_fragment_headers),
 		cmocka_unit_test(memory_limit),
 		cmocka_unit_test(marks),
 	};

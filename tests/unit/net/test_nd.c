@@ -101,9 +101,11 @@ static void invalid_messages(void **state)
 	assert_int_equal(sends_nd(p, other, IPV6_ALL_NODES, says(other, &other_mac, true, true)), VERDICT_DROP_ND);
 	assert_int_equal(sends_nd(p, other, own, says(other, &other_mac, false, true)),
 	                 VERDICT_DROP_ND); /* unasked */
-	/* In an atomic fragment it is whole; in two it is not to be believed. */
+	/* Neither in two fragments nor in one. */
 	length = (uint32_t)nd_write(bytes + 8, &other, &own, &question);
 	ip.id = 1;
+	ipv6_write_fragment(bytes, &ip, IP_PROTOCOL_ICMPV6);
+	assert_int_equal(sends_ip6(p, ip, bytes, 8 + length), VERDICT_DROP_ND);
 	ip.more_fragments = true;
 	ipv6_write_fragment(bytes, &ip, IP_PROTOCOL_ICMPV6);
 	assert_int_equal(sends_ip6(p, ip, bytes, 8 + 16), VERDICT_FRAGMENT_HELD);
