@@ -16,6 +16,7 @@ conformance_tables = \
 	tests/conformance/rfc6298.def \
 	tests/conformance/rfc6675.def \
 	tests/conformance/rfc7323.def \
+	tests/conformance/rfc7413.def \
 	tests/conformance/rfc8985.def \
 	tests/conformance/rfc9293.def \
 	tests/conformance/rfc9438.def \
@@ -42,6 +43,7 @@ tests_conformance_conformance_SOURCES = \
 	tests/conformance/rfc6298.c \
 	tests/conformance/rfc6675.c \
 	tests/conformance/rfc7323.c \
+	tests/conformance/rfc7413.c \
 	tests/conformance/rfc8985.c \
 	tests/conformance/rfc9293_close.c \
 	tests/conformance/rfc9293_header.c \

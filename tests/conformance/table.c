@@ -48,6 +48,9 @@ static const struct requirement rfc3168[] = {
 static const struct requirement rfc9768[] = {
 #include "rfc9768.def"
 };
+static const struct requirement rfc7413[] = {
+#include "rfc7413.def"
+};
 static const struct requirement rfc6093[] = {
 #include "rfc6093.def"
 };
@@ -82,6 +85,7 @@ const struct document documents[] = {
 	DOCUMENT("5681", "TCP Congestion Control", rfc5681),
 	DOCUMENT("3168", "Explicit Congestion Notification (ECN)", rfc3168),
 	DOCUMENT("9768", "Accurate ECN Feedback (AccECN)", rfc9768),
+	DOCUMENT("7413", "TCP Fast Open", rfc7413),
 	DOCUMENT("6093", "On the Implementation of the TCP Urgent Mechanism", rfc6093),
 	DOCUMENT("5927", "ICMP Attacks against TCP", rfc5927),
 	DOCUMENT("4821", "Path MTU Discovery (with RFC 1191 and RFC 8201)", rfc4821),
