@@ -155,6 +155,17 @@ enum exit_code command_addresses(struct session *session, int argc, char **argv)
 	return ask_list(session, "Addresses", NULL, "addresses", columns, COUNT(columns));
 }
 
+enum exit_code command_paths(struct session *session, int argc, char **argv)
+{
+	static const char *const columns[] = { "destination", "pmtu",    "origin",      "probes",
+		                               "probes_lost", "too_big", "black_holes", "fastopen_cookie",
+		                               "age",         "shard" };
+
+	(void)argc;
+	(void)argv;
+	return ask_list(session, "Paths", NULL, "paths", columns, COUNT(columns));
+}
+
 enum exit_code command_routers(struct session *session, int argc, char **argv)
 {
 	static const char *const columns[] = { "address", "origin", "preference", "failed", "valid", "shard" };

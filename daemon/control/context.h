@@ -38,6 +38,7 @@ void method_close(struct call *call);
 void method_neighbours(struct call *call);
 void method_addresses(struct call *call);
 void method_routers(struct call *call);
+void method_paths(struct call *call);
 
 /* answers.c: what main's thread knows by itself */
 void method_services(struct call *call);

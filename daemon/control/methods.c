@@ -74,6 +74,15 @@ static const struct parameter routers_out[] = {
 	  "address, origin, preference, failed, valid in ms (null: for ever), shard" },
 	{ 0 },
 };
+static const struct parameter paths_out[] = {
+	{ "paths", PARAMETER_OBJECTS, false,
+	  "destination, pmtu (null: no limit known) and its origin (router, search), probe_low and probe_high (null: "
+	  "not searched), probes, "
+	  "probes_lost, too_big, black_holes, age in ms, fastopen_cookie (bytes), fastopen_failures, "
+	  "fastopen_blocked in "
+	  "ms, shard; the latest used first, at most 4096 of a shard" },
+	{ 0 },
+};
 static const struct parameter config_in[] = {
 	{ "key", PARAMETER_STRING, true, "one key, or a part of them (\"tcp\"); absent: all" },
 	{ 0 },
@@ -105,6 +114,8 @@ static const struct method methods[] = {
 	{ "Addresses", CONTROL_OBSERVE, false, none, addresses_out, method_addresses,
 	  "The stack's own addresses and what became of them." },
 	{ "Routers", CONTROL_OBSERVE, false, none, routers_out, method_routers, "Default routers." },
+	{ "Paths", CONTROL_OBSERVE, false, none, paths_out, method_paths,
+	  "What is known of the way to each destination: its MTU, and its Fast Open cookie." },
 	{ "Config", CONTROL_OBSERVE, false, config_in, config_out, method_config, "The configuration in force." },
 	{ "Reload", CONTROL_ADMIN, true, none, reload_out, method_reload,
 	  "Reads the configuration file again and takes over what can be taken over." },

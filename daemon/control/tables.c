@@ -1,5 +1,5 @@
-/* Methods that list a table of every stack: neighbours, own addresses, routers. Tables are bounded, so one message
- * holds all of them. */
+/* Methods that list a table of every stack: neighbours, own addresses, routers, paths. Tables are bounded, so one
+ * message holds all of them. */
 #include "control/context.h"
 #include "shard/render.h"
 
@@ -99,6 +99,17 @@ static json_t *render_one_router(const void *item, struct instant now)
 	return render_router(item, now);
 }
 
+static size_t fill_paths(const struct stack *stack, void *items, size_t count)
+{
+	return stack_paths(stack, items, count);
+}
+
+static json_t *render_one_path(const void *item, struct instant now)
+{
+	(void)now;
+	return render_path(item);
+}
+
 void method_neighbours(struct call *call)
 {
 	static const struct table table = { "neighbours", sizeof(struct stack_neighbour_info), 4096, fill_neighbours,
@@ -119,6 +130,14 @@ void method_routers(struct call *call)
 {
 	static const struct table table = { "routers", sizeof(struct stack_router_info), STACK_ROUTERS_INFO_MAX,
 		                            fill_routers, render_one_router };
+
+	ask(call, &table);
+}
+
+void method_paths(struct call *call)
+{
+	static const struct table table = { "paths", sizeof(struct stack_path_info), 4096, fill_paths,
+		                            render_one_path };
 
 	ask(call, &table);
 }

@@ -378,3 +378,28 @@ json_t *render_router(const struct stack_router_info *info, struct instant now)
 	put_until(object, "valid", info->until, now, &failed);
 	return finish(object, failed);
 }
+
+json_t *render_path(const struct stack_path_info *info)
+{
+	bool searched = info->probe_high > 0, failed = false;
+	json_t *object = json_object();
+	char text[RENDER_ADDRESS_MAX];
+
+	if (!object)
+		return NULL;
+	put(object, "destination", json_string(render_address(&info->destination, text)), &failed);
+	put(object, "pmtu", info->pmtu ? json_integer(info->pmtu) : json_null(), &failed);
+	put(object, "origin", info->pmtu ? json_string(info->black_hole ? "search" : "router") : json_null(),
+	    &failed);
+	put(object, "probe_low", searched ? json_integer(info->probe_low) : json_null(), &failed);
+	put(object, "probe_high", searched ? json_integer(info->probe_high) : json_null(), &failed);
+	put_integer(object, "probes", info->probes, &failed);
+	put_integer(object, "probes_lost", info->probes_lost, &failed);
+	put_integer(object, "too_big", info->too_big, &failed);
+	put_integer(object, "black_holes", info->black_holes, &failed);
+	put_ms(object, "age", info->age.ns, &failed);
+	put_integer(object, "fastopen_cookie", info->fastopen_bytes, &failed);
+	put_integer(object, "fastopen_failures", info->fastopen_failures, &failed);
+	put_ms(object, "fastopen_blocked", info->fastopen_blocked.ns, &failed);
+	return finish(object, failed);
+}

@@ -50,3 +50,5 @@ json_t *render_neighbour(const struct stack_neighbour_info *info, struct instant
 json_t *render_own_address(const struct stack_address_info *info, struct instant now);
 /* {"address", "origin", "preference", "failed", "valid": ms from now, null: for ever} */
 json_t *render_router(const struct stack_router_info *info, struct instant now);
+/* See the control interface, method Paths. */
+json_t *render_path(const struct stack_path_info *info);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What both ends must agree on beyond plain TCP, with the kernel's TCP as the other end: ECN and accurate ECN,
+"""What both ends must agree on beyond plain TCP, with the kernel's TCP as the other end: ECN and accurate ECN, Fast Open,
 keepalive, urgent data, a path that is narrower than its ends. What the kernel knows of a connection (struct tcp_info)
 is compared with what the daemon says of it."""
 import dataclasses
@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import struct
+import time
 
 from harness import FAMILY, Thread, check, connect, equal, families, main, read_all, read_exactly, wait_until
 from path import Path
@@ -14,7 +15,8 @@ from path import Path
 ECHO = {"name": "echo", "kind": "echo", "port": 7}
 DISCARD = {"name": "discard", "kind": "discard", "port": 9}
 CHARGEN = {"name": "chargen", "kind": "chargen", "port": 19}
-OPTION_ECN = 8
+MSG_FASTOPEN = 0x20000000
+OPTION_ECN, OPTION_SYN_DATA = 8, 32
 
 
 def sysctl(name, value=None):
@@ -112,6 +114,47 @@ def test_ecn_is_agreed_on_and_marks_are_told(env):
             print(f"     {what}: agreed on {agreed}, {seen.delivered_ce} marks told to the kernel, "
                   f"{counters['ecn_ce_in']} came to us")
     sysctl("tcp_ecn", 2)
+
+
+# ---- Fast Open
+
+def fast_open(address, data):
+    """Connects with data on the SYN where the kernel has a cookie; returns the socket."""
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    sock.sendto(data, MSG_FASTOPEN, (address, 7))
+    sock.settimeout(10)
+    return sock
+
+
+def test_fast_open(env):
+    """The first connection gets a cookie, the second has its data on the SYN and an answer a round trip earlier; with a
+    cookie of another time the data is simply sent again."""
+    if sysctl("tcp_fastopen") is None:
+        return
+    sysctl("tcp_fastopen", 1)
+    for family in families():
+        daemon, path = daemon_on_path(env, family, {"tcp": {"fastopen_server": True}}, delay=0.05)
+        took = []
+        for _ in range(3):
+            began = time.monotonic()
+            with fast_open(family.stack, b"hello") as sock:
+                equal(read_exactly(sock, 5), b"hello", "what came back")
+                took.append(time.monotonic() - began)
+                on_syn = bool(info(sock).options & OPTION_SYN_DATA)
+        check(on_syn, f"{family.name}: the data of the third connection was not taken from its SYN")
+        print(f"     {family.name}: answers after {', '.join(f'{1000 * t:.0f}' for t in took)} ms, the path has 100")
+        check(took[2] < 0.19 < took[0], f"{family.name}: no round trip was saved: {took}")
+        equal(daemon.ctl_json("counters")["tfo_passive"] >= 1, True, "taken from a SYN, by our count")
+        path.stop()
+        daemon.stop()
+        daemon.kill()
+        # A new daemon has new keys: the kernel's cookie is not worth anything any more.
+        daemon, path = daemon_on_path(env, family, {"tcp": {"fastopen_server": True}}, delay=0.001)
+        with fast_open(family.stack, b"again") as sock:
+            equal(read_exactly(sock, 5), b"again", "what came back with an old cookie")
+        path.stop()
+        daemon.stop()
+        daemon.kill()
 
 
 # ---- a narrow path

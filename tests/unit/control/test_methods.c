@@ -216,6 +216,11 @@ static void answers(void **state)
 	            "'valid':null,'shard':0},"
 	            "{'address':'fe80::','prefix':64,'state':'preferred','origin':'configured','preferred':0.0,"
 	            "'valid':null,'shard':0}]}}");
+	talk_expect(&talk, fd, CALL("Paths"),
+	            "{'parameters':{'paths':[{'destination':'198.51.100.1','pmtu':1400,'origin':'router','probe_low':"
+	            "null,"
+	            "'probe_high':null,'probes':3,'probes_lost':0,'too_big':0,'black_holes':0,'age':0.0,"
+	            "'fastopen_cookie':8,'fastopen_failures':0,'fastopen_blocked':0.0,'shard':0}]}}");
 	talk_expect(&talk, fd, CALL("Routers"),
 	            "{'parameters':{'routers':[{'address':'fe80::','origin':'advertised','preference':'high',"
 	            "'failed':false,'valid':null,'shard':0}]}}");
@@ -364,6 +369,7 @@ static void closed_meanwhile(void **state)
 		                             CALL("Neighbours"),
 		                             CALL("Addresses"),
 		                             CALL("Routers"),
+		                             CALL("Paths"),
 		                             MORE("Connections", "{}") };
 
 	(void)state;

@@ -242,7 +242,7 @@ class Commands(unittest.TestCase):
 
     def test_calls(self):
         self.serve(reply(counters={}, connection={}, connections=[{"id": 1}], services=[], plugins=[], neighbours=[],
-                         addresses=[], routers=[],
+                         addresses=[], routers=[], paths=[],
                          config=[]))
         for args, method, parameters in [
             (["status"], "Status", None),
@@ -256,6 +256,7 @@ class Commands(unittest.TestCase):
             (["neighbours"], "Neighbours", None),
             (["addresses"], "Addresses", None),
             (["routers"], "Routers", None),
+            (["paths"], "Paths", None),
             (["config"], "Config", None),
             (["config", "tcp"], "Config", {"key": "tcp"}),
             (["reload"], "Reload", None),
@@ -359,7 +360,7 @@ class Commands(unittest.TestCase):
         with open(MANUAL, encoding="ascii") as file:
             manual = file.read().replace("\\-", "-")
         for command in ("status", "connections", "show", "history", "counters", "close", "services", "plugins",
-                        "neighbours", "addresses", "routers", "config", "reload", "stop", "help", "version"):
+                        "neighbours", "addresses", "routers", "paths", "config", "reload", "stop", "help", "version"):
             self.assertIn(f"\n  {command} ", overview)
             self.assertIn(f"\n\\fB{command}\\fR", manual)
             self.assertIn(f"tapstackctl {command}", self.expect(OK, "help", command))
