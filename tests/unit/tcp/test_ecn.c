@@ -792,6 +792,7 @@ static void accurate_reaction(void **state)
 static void superseded_acks(void **state)
 {
 	struct peer *p = opened_accurate();
+	struct tcp_options sack = { .sack_count = 1 };
 
 	(void)state;
 	service_sends(p, 10 * MSS);
@@ -800,6 +801,12 @@ static void superseded_acks(void **state)
 	assert_int_equal(peer_info(p).delivered_ce, 1);
 	peer_sends(p, (struct seg){ .flags = TCP_ACK | ace(5), .seq = 1001, .ack = OURS(1 + 2 * MSS) });
 	peer_sends(p, (struct seg){ .flags = TCP_ACK | ace(5), .seq = 1001, .ack = OURS(1 + 4 * MSS) });
+	assert_int_equal(peer_info(p).delivered_ce, 1);
+	/* Not even when it brings SACK blocks that are new. */
+	sack.sack[0] = (struct tcp_sack_block){ SEQ(OURS(1 + 6 * MSS)), SEQ(OURS(1 + 7 * MSS)) };
+	peer_sends(p,
+	           (struct seg){ .flags = TCP_ACK | ace(5), .seq = 1001, .ack = OURS(1 + 2 * MSS), .options = sack });
+	assert_int_equal(peer_info(p).sacked, MSS);
 	assert_int_equal(peer_info(p).delivered_ce, 1);
 	finish(p);
 }

@@ -73,29 +73,62 @@ static void rate_is_kept(void **state)
 	}
 }
 
-/* Without anything new to send, a wait for the pace is no reason to wake up more than once. */
+static int wide_init(void *state, const struct tapstack_cc_env *env, const struct tapstack_params *params,
+                     struct tapstack_cc_decision *decision)
+{
+	(void)state, (void)env, (void)params;
+	decision->cwnd_bytes = 100 * MSS;
+	return 0;
+}
+
+static void wide_ack(void *state, const struct tapstack_cc_sample *sample, struct tapstack_cc_decision *decision)
+{
+	(void)state, (void)sample, (void)decision;
+}
+
+static void wide_event(void *state, uint32_t event, const struct tapstack_cc_sample *sample,
+                       struct tapstack_cc_decision *decision)
+{
+	(void)state, (void)event, (void)sample, (void)decision;
+}
+
+static const struct tapstack_cc_ops wide_ops = { .struct_size = sizeof(wide_ops),
+	                                         .state_size = 8,
+	                                         .init = wide_init,
+	                                         .on_ack = wide_ack,
+	                                         .on_event = wide_event };
+static const struct stack_congestion wide = { .name = "wide", .id = 3, .ops = &wide_ops };
+
+static void paced_wide(struct stack_config *config)
+{
+	paced(config);
+	config->congestion_default = &wide; /* nothing but the pace holds it back */
+	config->tcp.rto_min = DURATION_S(2);
+	config->tcp.prr = config->tcp.cwnd_validation = config->tcp.tail_loss_probe = false;
+}
+
 static void retransmissions_are_paced(void **state)
 {
 	struct tcp_options sack = { .sack_count = 1 };
+	uint32_t una, nxt;
 	struct peer *p;
-	uint32_t una;
 
 	(void)state;
-	rate = 10000; /* a tenth of a second for each segment */
+	rate = 100000; /* 10 ms for each segment */
 	gso = 0;
-	p = peer_start(paced);
+	p = peer_start(paced_wide);
 	peer_establishes(p, options);
-	service_sends(p, 8 * MSS);
-	peer_waits(p, DURATION_MS(150)); /* before the first time-out */
+	service_sends(p, 40 * MSS);
+	peer_waits(p, DURATION_MS(450));
 	una = peer_info(p).snd_una;
-	assert_in_range(peer_info(p).snd_nxt - una, 2 * MSS, 4 * MSS);
+	nxt = peer_info(p).snd_nxt;
+	assert_int_equal(nxt - una, 40 * MSS);
 	peer_ignores_rest(p);
-	/* All but the first two has arrived: these are lost, and wait for their turn. */
-	sack.sack[0] = (struct tcp_sack_block){ SEQ(una + MSS), SEQ(peer_info(p).snd_nxt) };
-	for (int i = 0; i < 3; i++)
+	sack.sack[0] = (struct tcp_sack_block){ SEQ(nxt - 5 * MSS), SEQ(nxt) }; /* 35 are lost */
+	for (int i = 0; i < 5; i++)
 		peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = una, .options = sack });
-	peer_waits(p, DURATION_MS(2000));
-	assert_true(p->frame_count - p->frame_first <= 2000 / 100 + 3);
+	peer_waits(p, DURATION_MS(100));
+	assert_in_range(p->frame_count - p->frame_first, 100 / 10 - 2, 100 / 10 + 4);
 	peer_ignores_rest(p);
 	peer_stop_anyhow(p);
 }

@@ -102,6 +102,12 @@ static void the_slower_of_both_counts(void **state)
 	sample = rate_on_delivered(&rate, AT_MS(1095), 9000, &last, AT_MS(1090), DURATION_MS(5));
 	assert_int_equal(sample.interval.ns, DURATION_MS(95).ns);
 	assert_int_equal(sample.delivered_bytes, 10000);
+	/* The ACK of the first came late, and those of what was sent after it at once. */
+	first = rate_on_sent(&rate, AT_MS(1500), true);
+	rate_on_delivered(&rate, AT_MS(1580), 1000, &first, AT_MS(1500), DURATION_MS(5));
+	last = rate_on_sent(&rate, AT_MS(1585), false);
+	sample = rate_on_delivered(&rate, AT_MS(1595), 1000, &last, AT_MS(1585), DURATION_MS(5));
+	assert_int_equal(sample.interval.ns, DURATION_MS(85).ns);
 	/* Sent in a moment, and reported over time. */
 	first = rate_on_sent(&rate, AT_MS(2000), true);
 	sample = rate_on_delivered(&rate, AT_MS(2100), 5000, &first, AT_MS(2000), DURATION_MS(5));
