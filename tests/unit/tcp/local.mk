@@ -14,6 +14,8 @@ tcp_tests = \
 	tests/unit/tcp/test_patience \
 	tests/unit/tcp/test_pressure \
 	tests/unit/tcp/test_ecn \
+	tests/unit/tcp/test_ecn_accurate \
+	tests/unit/tcp/test_ecn_negotiation \
 	tests/unit/tcp/test_fastopen \
 	tests/unit/tcp/test_handshake \
 	tests/unit/tcp/test_info \
@@ -115,9 +117,15 @@ tests_unit_tcp_test_info_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_info_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
 tests_unit_tcp_test_accecn_SOURCES = tests/unit/tcp/test_accecn.c
 tests_unit_tcp_test_accecn_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
-tests_unit_tcp_test_ecn_SOURCES = tests/unit/tcp/test_ecn.c
+tests_unit_tcp_test_ecn_SOURCES = tests/unit/tcp/test_ecn.c tests/unit/tcp/ecn.h
 tests_unit_tcp_test_ecn_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_ecn_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_ecn_accurate_SOURCES = tests/unit/tcp/test_ecn_accurate.c tests/unit/tcp/ecn.h
+tests_unit_tcp_test_ecn_accurate_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_ecn_accurate_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_ecn_negotiation_SOURCES = tests/unit/tcp/test_ecn_negotiation.c tests/unit/tcp/ecn.h
+tests_unit_tcp_test_ecn_negotiation_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_ecn_negotiation_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
 tests_unit_tcp_test_fastopen_SOURCES = tests/unit/tcp/test_fastopen.c
 tests_unit_tcp_test_fastopen_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_fastopen_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)

@@ -442,95 +442,96 @@ static void test_random_options_against_a_second_reader(void **state)
 	}
 }
 
+/* Options as they are written, byte by byte. */
+static const struct layout {
+	struct tcp_options options;
+	uint8_t length;
+	uint8_t bytes[OPTIONS_MAX];
+} layouts[] = {
+	{ { 0 }, 0, { 0 } },
+	{ { .has_mss = true, .mss = 1460 }, 4, { 2, 4, 5, 0xb4 } },
+	{ { .sack_permitted = true }, 4, { 1, 1, 4, 2 } },
+	{ { .has_wscale = true, .wscale = 7 }, 4, { 1, 3, 3, 7 } },
+	{ { .has_timestamps = true, .tsval = 0x01020304, .tsecr = 0x05060708 },
+	  12,
+	  { 1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8 } },
+	{ { .has_mss = true,
+	    .mss = 1460,
+	    .sack_permitted = true,
+	    .has_timestamps = true,
+	    .tsval = 1,
+	    .has_wscale = true,
+	    .wscale = 9 },
+	  20,
+	  { 2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 9 } },
+	{ { .has_mss = true, .mss = 1460, .sack_permitted = true, .has_wscale = true, .wscale = 9 },
+	  12,
+	  { 2, 4, 5, 0xb4, 1, 1, 4, 2, 1, 3, 3, 9 } },
+	{ { .sack_count = 2, .sack = { { { 1 }, { 2 } }, { { 3 }, { 4 } } } },
+	  20,
+	  { 1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4 } },
+	{ { .has_user_timeout = true, .user_timeout_minutes = true, .user_timeout = 0x1234 },
+	  4,
+	  { 28, 4, 0x92, 0x34 } },
+	{ { .has_fastopen = true }, 4, { 34, 2, 1, 1 } },
+	{ { .has_fastopen = true, .fastopen_bytes = 8, .fastopen = { 1, 2, 3, 4, 5, 6, 7, 8 } },
+	  12,
+	  { 34, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 1 } },
+	{ { .has_accecn = true, .accecn_count = 3, .accecn = { 1, 0x020304, 0x1ffffff } },
+	  12,
+	  { 172, 11, 0, 0, 1, 2, 3, 4, 0xff, 0xff, 0xff, 1 } },
+	{ { .has_accecn = true, .accecn_order = 1, .accecn_count = 2, .accecn = { 1, 2 } },
+	  8,
+	  { 174, 8, 0, 0, 1, 0, 0, 2 } },
+	{ { .has_accecn = true, .accecn_count = 1, .accecn = { 1 } }, 8, { 172, 5, 0, 0, 1, 1, 1, 1 } },
+	{ { .has_accecn = true }, 4, { 172, 2, 1, 1 } },
+	/* All of a SYN-ACK's, with a cookie of 4: what does not fit is shortened from the end. */
+	{ { .has_mss = true,
+	    .mss = 1460,
+	    .sack_permitted = true,
+	    .has_timestamps = true,
+	    .has_wscale = true,
+	    .wscale = 9,
+	    .has_fastopen = true,
+	    .fastopen_bytes = 4,
+	    .has_accecn = true,
+	    .accecn_count = 3,
+	    .accecn = { 1, 0, 1 } },
+	  40,
+	  { 2,  4, 5, 0xb4, 4, 2, 8, 10, 0,   0,  0, 0, 0, 0, 0, 0, 1, 3, 3, 9,
+	    34, 6, 0, 0,    0, 0, 1, 1,  172, 11, 0, 0, 1, 0, 0, 0, 0, 0, 1, 1 } },
+	/* Two SACK blocks go before the third counter... */
+	{ { .has_timestamps = true,
+	    .has_accecn = true,
+	    .accecn_count = 3,
+	    .accecn = { 1, 2, 3 },
+	    .sack_count = 3,
+	    .sack = { { { 1 }, { 2 } }, { { 3 }, { 4 } }, { { 5 }, { 6 } } } },
+	  40,
+	  { 1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 172, 8, 0, 0, 1, 0, 0, 2,
+	    1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0,   0, 0, 3, 0, 0, 0, 4 } },
+	/* ... but not a third one. */
+	{ { .has_accecn = true,
+	    .accecn_count = 3,
+	    .accecn = { 1, 2, 3 },
+	    .sack_count = 3,
+	    .sack = { { { 1 }, { 2 } }, { { 3 }, { 4 } }, { { 5 }, { 6 } } } },
+	  40,
+	  { 172, 11, 0, 0, 1, 0, 0, 2, 0, 0, 3, 1, 1, 1, 5, 26, 0, 0, 0, 1,
+	    0,   0,  0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5,  0, 0, 0, 6 } },
+	/* Beside timestamps there is room for three blocks of four. */
+	{ { .has_timestamps = true,
+	    .sack_count = 4,
+	    .sack = { { { 1 }, { 2 } }, { { 3 }, { 4 } }, { { 5 }, { 6 } }, { { 7 }, { 8 } } } },
+	  40,
+	  { 1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 5, 26, 0, 0, 0, 1,
+	    0, 0, 0, 2,  0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5,  0, 0, 0, 6 } },
+};
+
 static void test_write_layout(void **state)
 {
-	static const struct {
-		struct tcp_options options;
-		uint8_t length;
-		uint8_t bytes[OPTIONS_MAX];
-	} table[] = {
-		{ { 0 }, 0, { 0 } },
-		{ { .has_mss = true, .mss = 1460 }, 4, { 2, 4, 5, 0xb4 } },
-		{ { .sack_permitted = true }, 4, { 1, 1, 4, 2 } },
-		{ { .has_wscale = true, .wscale = 7 }, 4, { 1, 3, 3, 7 } },
-		{ { .has_timestamps = true, .tsval = 0x01020304, .tsecr = 0x05060708 },
-		  12,
-		  { 1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8 } },
-		{ { .has_mss = true,
-		    .mss = 1460,
-		    .sack_permitted = true,
-		    .has_timestamps = true,
-		    .tsval = 1,
-		    .has_wscale = true,
-		    .wscale = 9 },
-		  20,
-		  { 2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 9 } },
-		{ { .has_mss = true, .mss = 1460, .sack_permitted = true, .has_wscale = true, .wscale = 9 },
-		  12,
-		  { 2, 4, 5, 0xb4, 1, 1, 4, 2, 1, 3, 3, 9 } },
-		{ { .sack_count = 2, .sack = { { { 1 }, { 2 } }, { { 3 }, { 4 } } } },
-		  20,
-		  { 1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4 } },
-		{ { .has_user_timeout = true, .user_timeout_minutes = true, .user_timeout = 0x1234 },
-		  4,
-		  { 28, 4, 0x92, 0x34 } },
-		{ { .has_fastopen = true }, 4, { 34, 2, 1, 1 } },
-		{ { .has_fastopen = true, .fastopen_bytes = 8, .fastopen = { 1, 2, 3, 4, 5, 6, 7, 8 } },
-		  12,
-		  { 34, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 1 } },
-		{ { .has_accecn = true, .accecn_count = 3, .accecn = { 1, 0x020304, 0x1ffffff } },
-		  12,
-		  { 172, 11, 0, 0, 1, 2, 3, 4, 0xff, 0xff, 0xff, 1 } },
-		{ { .has_accecn = true, .accecn_order = 1, .accecn_count = 2, .accecn = { 1, 2 } },
-		  8,
-		  { 174, 8, 0, 0, 1, 0, 0, 2 } },
-		{ { .has_accecn = true, .accecn_count = 1, .accecn = { 1 } }, 8, { 172, 5, 0, 0, 1, 1, 1, 1 } },
-		{ { .has_accecn = true }, 4, { 172, 2, 1, 1 } },
-		/* All of a SYN-ACK's, with a cookie of 4: what does not fit is shortened from the end. */
-		{ { .has_mss = true,
-		    .mss = 1460,
-		    .sack_permitted = true,
-		    .has_timestamps = true,
-		    .has_wscale = true,
-		    .wscale = 9,
-		    .has_fastopen = true,
-		    .fastopen_bytes = 4,
-		    .has_accecn = true,
-		    .accecn_count = 3,
-		    .accecn = { 1, 0, 1 } },
-		  40,
-		  { 2,  4, 5, 0xb4, 4, 2, 8, 10, 0,   0,  0, 0, 0, 0, 0, 0, 1, 3, 3, 9,
-		    34, 6, 0, 0,    0, 0, 1, 1,  172, 11, 0, 0, 1, 0, 0, 0, 0, 0, 1, 1 } },
-		/* Two SACK blocks go before the third counter... */
-		{ { .has_timestamps = true,
-		    .has_accecn = true,
-		    .accecn_count = 3,
-		    .accecn = { 1, 2, 3 },
-		    .sack_count = 3,
-		    .sack = { { { 1 }, { 2 } }, { { 3 }, { 4 } }, { { 5 }, { 6 } } } },
-		  40,
-		  { 1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 172, 8, 0, 0, 1, 0, 0, 2,
-		    1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0,   0, 0, 3, 0, 0, 0, 4 } },
-		/* ... but not a third one. */
-		{ { .has_accecn = true,
-		    .accecn_count = 3,
-		    .accecn = { 1, 2, 3 },
-		    .sack_count = 3,
-		    .sack = { { { 1 }, { 2 } }, { { 3 }, { 4 } }, { { 5 }, { 6 } } } },
-		  40,
-		  { 172, 11, 0, 0, 1, 0, 0, 2, 0, 0, 3, 1, 1, 1, 5, 26, 0, 0, 0, 1,
-		    0,   0,  0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5,  0, 0, 0, 6 } },
-		/* Beside timestamps there is room for three blocks of four. */
-		{ { .has_timestamps = true,
-		    .sack_count = 4,
-		    .sack = { { { 1 }, { 2 } }, { { 3 }, { 4 } }, { { 5 }, { 6 } }, { { 7 }, { 8 } } } },
-		  40,
-		  { 1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 5, 26, 0, 0, 0, 1,
-		    0, 0, 0, 2,  0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5,  0, 0, 0, 6 } },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
 		struct tcp_segment segment = { .source_port = 0x1234,
 			                       .destination_port = 0x5678,
 			                       .seq = SEQ(0x9abcdef0),
@@ -538,7 +539,7 @@ static void test_write_layout(void **state)
 			                       .flags = 0xc3,
 			                       .window = 0x2468,
 			                       .urgent_pointer = 0xaa55,
-			                       .options = table[i].options };
+			                       .options = layouts[i].options };
 		static const uint8_t fixed[] = { 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0, 0x13, 0x57,
 			                         0x9b, 0xdf, 0x00, 0xc3, 0x24, 0x68, 0,    0,    0xaa, 0x55 };
 		uint8_t out[TCP_HEADER_BYTES_MAX + 4];
@@ -546,11 +547,11 @@ static void test_write_layout(void **state)
 
 		memset(out, 0xee, sizeof(out));
 		length = tcp_write(out, &segment);
-		assert_int_equal(length, 20u + table[i].length);
+		assert_int_equal(length, 20u + layouts[i].length);
 		assert_memory_equal(out, fixed, 12);
 		assert_int_equal(out[12], length / 4 << 4);
 		assert_memory_equal(out + 13, fixed + 13, 7);
-		assert_memory_equal(out + 20, table[i].bytes, table[i].length);
+		assert_memory_equal(out + 20, layouts[i].bytes, layouts[i].length);
 		assert_int_equal(out[length], 0xee);
 	}
 }
