@@ -43,6 +43,8 @@ bool receive_settle(struct stack *stack, struct conn *conn)
 	/* Not acknowledged yet (the ACK goes out after this), so the peer will send it again. */
 	conn->bytes_received -= (uint32_t)seq_diff(conn->rcv_nxt, rx->settled);
 	conn->rcv_nxt = rx->settled;
+	if (conn->extra) /* nor is it here any more to have come twice */
+		conn->extra->loss.duplicates.count = 0;
 	return false;
 }
 

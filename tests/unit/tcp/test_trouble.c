@@ -58,6 +58,28 @@ static void challenge_keeps_the_edge(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* What is given up for want of memory is not reported as received twice. */
+static void what_is_given_up_came_not_twice(void **state)
+{
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	peer_establishes(p, (struct tcp_options){ .sack_permitted = true });
+	/* One report first, so that there is room for the next; read in place, so that there is none for text. */
+	peer_puts(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1), .length = 10 });
+	assert_int_equal(service_reads(p), 10);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1), .length = 10 });
+	peer_ignores_rest(p);
+	test_memory_fail_after(&p->memory, 0);
+	peer_puts(p, (struct seg){ .flags = TCP_ACK, .seq = 1011, .ack = OURS(1), .length = 100 });
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1011, .ack = OURS(1), .length = 100 });
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1011 });
+	assert_int_equal(p->last.options.sack_count, 0);
+	test_memory_fail_never(&p->memory);
+	peer_ignores_rest(p);
+	peer_stop_anyhow(p);
+}
+
 /* A challenge ACK goes out at once; it must not acknowledge what may still have to be given up. */
 static void challenge_acks_only_what_is_safe(void **state)
 {
@@ -531,6 +553,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(filler_reaches_into_second_range),
 		cmocka_unit_test(reset_with_payload_is_judged_by_its_own_number),
+		cmocka_unit_test(what_is_given_up_came_not_twice),
 		cmocka_unit_test(challenge_acks_only_what_is_safe),
 		cmocka_unit_test(challenge_keeps_the_edge),
 		cmocka_unit_test(idle_hours_before_a_closed_window),
