@@ -32,13 +32,19 @@ static void watch(int epoll, int fd, uint32_t events, uint64_t data)
 	}
 }
 
-static void listen_on(int epoll, uint16_t port)
+/* `congestion` NULL: as the namespace has it. */
+static void listen_on(int epoll, uint16_t port, const char *congestion)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
 	enum kind kind = port == 9 ? DISCARD : port == 19 ? SOURCE : ECHO;
 	int yes = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+	if (congestion &&
+	    setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion, (socklen_t)strlen(congestion)) < 0) {
+		fprintf(stderr, "kernel_server: %s: %s\n", congestion, strerror(errno));
+		exit(3);
+	}
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 4096) < 0) {
 		fprintf(stderr, "kernel_server: port %d: %s\n", port, strerror(errno));
 		exit(1);
@@ -78,14 +84,19 @@ int main(int argc, char **argv)
 {
 	struct epoll_event events[EVENTS];
 	static char buffer[BUFFER_BYTES];
-	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	int epoll = epoll_create1(EPOLL_CLOEXEC), first = 1;
+	const char *congestion = NULL;
 
-	if (argc < 2 || epoll < 0) {
-		fprintf(stderr, "usage: kernel_server PORT...\n");
+	if (argc > 2 && strcmp(argv[1], "--congestion") == 0) {
+		congestion = argv[2];
+		first = 3;
+	}
+	if (argc <= first || epoll < 0) {
+		fprintf(stderr, "usage: kernel_server [--congestion NAME] PORT...\n");
 		return 2;
 	}
-	for (int i = 1; i < argc; i++)
-		listen_on(epoll, (uint16_t)atoi(argv[i]));
+	for (int i = first; i < argc; i++)
+		listen_on(epoll, (uint16_t)atoi(argv[i]), congestion);
 	printf("ready\n");
 	fflush(stdout);
 	for (;;) {

@@ -44,6 +44,14 @@ static void check_window(const struct conn *conn, struct wire_notes *notes)
 	notes->seen = true;
 }
 
+/* What a service leaves unread closes the window: it never comes to more than there was room for. */
+static void check_buffer(const struct conn *conn, struct wire_notes *notes)
+{
+	if (conn->rcvbuf > notes->rcvbuf_max)
+		notes->rcvbuf_max = conn->rcvbuf;
+	WATCH_CHECK(receive_unread(conn) <= notes->rcvbuf_max);
+}
+
 void inside_check(struct host *host)
 {
 	struct stack_conn_info info[16];
@@ -65,6 +73,7 @@ void inside_check(struct host *host)
 				continue;
 			check_ack(host, conn, notes, ack);
 			check_window(conn, notes);
+			check_buffer(conn, notes);
 		}
 	}
 }

@@ -294,9 +294,10 @@ static void judge_ack(struct wire_flow *flow, const struct sight *sight)
 		WATCH_CHECK(seq_eq(seg->ack, flow->ack) || spans_have(&flow->arrived, flow->ack, seg->ack));
 		WATCH_CHECK(seq_geq(seg->ack, flow->ack));
 		/* SHLD-14: the window does not shrink, but for what its scale rounds off. */
-		WATCH_CHECK(seq_geq(seq_add(edge, (1u << scale) - 1), flow->adv));
+		/* A SYN-ACK with a cookie knows nothing of the one before it. */
+		WATCH_CHECK((seg->flags & TCP_SYN) || seq_geq(seq_add(edge, (1u << scale) - 1), flow->adv));
 	}
-	flow->adv = flow->has_ack ? seq_max(flow->adv, edge) : edge;
+	flow->adv = flow->has_ack && !(seg->flags & TCP_SYN) ? seq_max(flow->adv, edge) : edge;
 	flow->ack = seg->ack;
 	flow->has_ack = true;
 }

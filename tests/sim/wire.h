@@ -27,6 +27,7 @@ void wire_out(struct wire *wire, const struct impair_packet *packet);
 struct wire_notes {
 	struct instant owes_ack_since; /* NEVER: it doesn't */
 	uint32_t snd_nxt;
+	uint32_t rcvbuf_max; /* that it ever had */
 	bool seen;
 };
 /* Of the connection with this ISS; NULL: not known. *ret_ack is what the host has acknowledged last on the wire. */

@@ -134,7 +134,7 @@ static bool can_be_corrupted(const struct impair_packet *packet)
 {
 	uint16_t type;
 
-	if (packet->length <= ETHERNET_HEADER_BYTES || packet->checksum_offset != 0)
+	if (packet->length <= ETHERNET_HEADER_BYTES || packet->checksum_offset != 0 || packet->damaged)
 		return false;
 	type = load16(packet->bytes + 12);
 	return type == ETHERTYPE_IPV4 || type == ETHERTYPE_IPV6;
@@ -149,6 +149,7 @@ static void corrupt_take(struct impair_element *element, struct instant now, str
 		uint64_t bit = lot % ((packet->length - ETHERNET_HEADER_BYTES) * 8ull);
 
 		packet->bytes[ETHERNET_HEADER_BYTES + bit / 8] ^= (uint8_t)(1u << bit % 8);
+		packet->damaged = true;
 		impair_harm(element, now, packet, "damaged");
 	}
 	impair_pass(element, now, packet);

@@ -34,6 +34,7 @@ struct impair_packet {
 	uint16_t header_bytes;                    /* of a super-frame: what each segment repeats */
 	uint16_t checksum_start, checksum_offset; /* offset 0: the checksum is complete */
 	bool is_ipv6;
+	bool damaged; /* a bit has been turned over */
 	uint8_t bytes[];
 };
 
@@ -248,8 +249,8 @@ void impair_duplicate_begin(struct impair_duplicate *duplicate, struct impair *i
                             uint32_t per_million);
 
 /* Turns one bit of some IP packets over, behind the Ethernet header: the checksum is sure to find it, unless it is in
- * a field of the IPv6 header that none covers. Packets whose checksum is not complete pass as they are, since who
- * completes it would hide the damage. */
+ * a field of the IPv6 header that none covers. Two could make up for each other, so a packet is damaged only once.
+ * Packets whose checksum is not complete pass as they are, since who completes it would hide the damage. */
 struct impair_corrupt {
 	struct impair_element element;
 	uint32_t per_million;

@@ -478,6 +478,24 @@ static void test_corrupt(void **state)
 	end(fixture);
 }
 
+/* Two bits could make up for each other in the checksum. */
+static void test_corrupt_once(void **state)
+{
+	struct impair_corrupt corrupt[3];
+	struct fixture *fixture = begin(8);
+	struct impair_element *way = &fixture->sink.element;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		impair_corrupt_begin(&corrupt[i], &fixture->impair, way, 1000000);
+		way = &corrupt[i].element;
+	}
+	stream(fixture, way, 1000);
+	assert_int_equal(corrupt[2].element.counters.harmed, 1000);
+	assert_int_equal(corrupt[1].element.counters.harmed + corrupt[0].element.counters.harmed, 0);
+	end(fixture);
+}
+
 static void test_resting(void **state)
 {
 	struct impair_reorder_options reorders = { .per_million = 500000, .hold_max = DURATION_MS(5) };
@@ -548,8 +566,8 @@ int main(void)
 		cmocka_unit_test(test_line_step),   cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_burst),       cmocka_unit_test(test_nth),
 		cmocka_unit_test(test_outage),      cmocka_unit_test(test_duplicate),
-		cmocka_unit_test(test_corrupt),     cmocka_unit_test(test_resting),
-		cmocka_unit_test(test_seeds),
+		cmocka_unit_test(test_corrupt),     cmocka_unit_test(test_corrupt_once),
+		cmocka_unit_test(test_resting),     cmocka_unit_test(test_seeds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
