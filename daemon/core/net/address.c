@@ -192,16 +192,17 @@ static void renew(struct stack *stack, struct own_address *address, const struct
 
 void address_autonomous(struct stack *stack, const struct nd_prefix *prefix)
 {
-	struct own_address *address = find_autonomous(stack, prefix);
+	struct own_address *address;
 
-	if (prefix->preferred_s > prefix->valid_s)
+	/* The identifier has 64 bits (RFC 2464 section 4), so the prefix must have the other 64. */
+	if (prefix->preferred_s > prefix->valid_s || prefix->bits != 64)
 		return;
+	address = find_autonomous(stack, prefix);
 	if (address) {
 		renew(stack, address, prefix);
 		return;
 	}
-	/* The identifier has 64 bits (RFC 2464 section 4), so the prefix must have the other 64. */
-	if (prefix->valid_s == 0 || prefix->bits != 64)
+	if (prefix->valid_s == 0)
 		return;
 	address = add(stack, &prefix->prefix, 64, STACK_ADDRESS_AUTONOMOUS);
 	if (!address)

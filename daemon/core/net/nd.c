@@ -182,8 +182,7 @@ static enum stack_verdict advertisement(struct stack *stack, const struct ip_pac
 	neighbour = neighbour_find(stack, &message->target);
 	if (!neighbour) /* RFC 4861 section 7.2.5: none of our business */
 		return VERDICT_DROP_ND;
-	neighbour_advertised(stack, neighbour, mac, message->solicited, message->override);
-	if (!message->router)
+	if (neighbour_advertised(stack, neighbour, mac, message->solicited, message->override) && !message->router)
 		route6_forget_router(stack, &message->target);
 	return VERDICT_ACCEPTED;
 }

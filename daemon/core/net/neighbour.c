@@ -307,7 +307,7 @@ void neighbour_answered(struct stack *stack, struct neighbour *neighbour, const 
 	learn(stack, neighbour, mac, NEIGHBOUR_REACHABLE);
 }
 
-void neighbour_advertised(struct stack *stack, struct neighbour *neighbour, const struct mac_addr *mac,
+bool neighbour_advertised(struct stack *stack, struct neighbour *neighbour, const struct mac_addr *mac,
                           bool solicited, bool override)
 {
 	bool differs = mac && memcmp(mac, &neighbour->mac, sizeof(*mac)) != 0;
@@ -315,17 +315,18 @@ void neighbour_advertised(struct stack *stack, struct neighbour *neighbour, cons
 	if (neighbour->state == NEIGHBOUR_INCOMPLETE) {
 		if (mac)
 			learn(stack, neighbour, mac, solicited ? NEIGHBOUR_REACHABLE : NEIGHBOUR_STALE);
-		return;
+		return mac != NULL;
 	}
 	if (differs && !override) {
 		if (neighbour->state == NEIGHBOUR_REACHABLE)
 			set_state(stack, neighbour, NEIGHBOUR_STALE, STALE_TIME);
-		return;
+		return false;
 	}
 	if (solicited)
 		learn(stack, neighbour, differs ? mac : &neighbour->mac, NEIGHBOUR_REACHABLE);
 	else if (differs)
 		learn(stack, neighbour, mac, NEIGHBOUR_STALE);
+	return true;
 }
 
 void neighbour_confirmed(struct stack *stack, const struct ip_addr *destination)

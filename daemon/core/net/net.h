@@ -178,8 +178,9 @@ bool neighbour_is_asked(const struct neighbour *neighbour);
 void neighbour_heard(struct stack *stack, const struct ip_addr *ip, const struct mac_addr *mac, bool create);
 /* The answer to our question: the neighbour is there. */
 void neighbour_answered(struct stack *stack, struct neighbour *neighbour, const struct mac_addr *mac);
-/* RFC 4861 section 7.2.5: an advertisement about an entry. mac NULL: it had none. */
-void neighbour_advertised(struct stack *stack, struct neighbour *neighbour, const struct mac_addr *mac,
+/* RFC 4861 section 7.2.5: an advertisement about an entry. mac NULL: it had none. False: it was not believed, and
+ * says nothing about the neighbour otherwise. */
+bool neighbour_advertised(struct stack *stack, struct neighbour *neighbour, const struct mac_addr *mac,
                           bool solicited, bool override);
 /* TCP has news that its segments reach this destination (RFC 4861 section 7.3.1). Call it when
  * stack->neighbours_unsure > 0. */

@@ -300,9 +300,12 @@ static void lifetime_is_not_cut_short(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct stack_address_info info = { 0 };
 		struct peer *p = start();
+		struct advertisement other = prefix5(20000, 10);
 
 		advertises(p, prefix5(rows[i].before_s, 10));
 		advertises(p, prefix5(rows[i].said_s, 10));
+		other.bits = 60; /* one that makes no address has no say either */
+		advertises(p, other);
 		assert_string_equal(own_state(p, MADE_IP, &info), "preferred");
 		assert_int_equal(instant_sub(info.valid_until, p->now).ns, DURATION_S(rows[i].after_s).ns);
 		peer_ignores_rest(p);
@@ -425,9 +428,21 @@ static void no_router_any_more(void **state)
 	sends_nd(p, ROUTER, IPV6_ALL_NODES, message);
 	assert_int_equal(routers(p, infos), 1);
 	message.router = false;
+	/* Another MAC without "override" is a word about nothing. */
+	message.options.target_mac = other_mac;
+	sends_nd(p, ROUTER, IPV6_ALL_NODES, message);
+	assert_int_equal(routers(p, infos), 1);
+	message.options.target_mac = router_mac;
 	sends_nd(p, ROUTER, IPV6_ALL_NODES, message);
 	assert_int_equal(routers(p, infos), 0);
-	peer_stop(p);
+	/* Neither is one without a MAC, when it is that which is asked for. */
+	advertises(p, (struct advertisement){ .lifetime_s = 100, .source = ROUTER_B, .without_mac = true });
+	assert_int_equal(connects(p, FAR_IP), 0);
+	message.target = ROUTER_B;
+	message.options.has_target_mac = false;
+	sends_nd(p, ROUTER_B, IPV6_ALL_NODES, message);
+	assert_int_equal(routers(p, infos), 1);
+	peer_stop_anyhow(p);
 }
 
 int main(void)
