@@ -126,6 +126,8 @@ static enum stack_verdict error_arrives(struct stack *stack, const struct icmp6_
 		.kind = kind_of(message), .type = message->type, .code = message->code, .mtu_bytes = message->word
 	};
 
+	if (news.kind == ICMP_NEWS_TOO_BIG && news.mtu_bytes < IPV6_MTU_LEAST) /* RFC 8201 section 4 */
+		return VERDICT_DROP_ICMP;
 	if (!read_quoted(message, &news.flow, &news.seq))
 		return VERDICT_DROP_ICMP_UNRELATED;
 	return icmp_news_arrives(stack, &news);
