@@ -216,7 +216,7 @@ struct frame_in {
 	X(DROP_ICMP_UNRELATED, "ICMP error about nothing that was sent")                                             \
 	X(DROP_MALFORMED, "malformed TCP header")                                                                    \
 	X(DROP_CHECKSUM, "wrong TCP checksum")                                                                       \
-	X(DROP_BROADCAST, "TCP to a broadcast or multicast address")                                                 \
+	X(DROP_BROADCAST, "TCP to a broadcast or multicast address, or in such a frame")                             \
 	X(DROP_NO_CONNECTION, "no such connection; answered with RST")                                               \
 	X(DROP_RST_NO_CONNECTION, "RST for a connection that does not exist")                                        \
 	X(DROP_LISTEN, "not a SYN, sent to a listener")                                                              \

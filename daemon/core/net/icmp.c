@@ -38,6 +38,21 @@ static void send_message(struct stack *stack, const struct ip_packet *about, con
 	ip_send(stack, &ip, scratch, (uint32_t)icmp_write(scratch, message));
 }
 
+static bool is_error(uint8_t type)
+{
+	return type == ICMP_UNREACHABLE || type == ICMP_SOURCE_QUENCH || type == ICMP_REDIRECT ||
+	       type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETER_PROBLEM;
+}
+
+/* RFC 1122 section 3.2.2: never about another error, nor about what was sent to more than this host. A packet made
+ * whole from fragments has lost its header: nothing that could be quoted. */
+static bool may_be_told(const struct stack *stack, const struct ip_packet *ip)
+{
+	if (ip->header_bytes == 0 || ip->to_group || !ip_is_local(stack, &ip->destination))
+		return false;
+	return ip->protocol != IP_PROTOCOL_ICMP || (ip->payload_bytes > 0 && !is_error(ip->payload[0]));
+}
+
 void icmp_error(struct stack *stack, const struct ip_packet *ip, uint8_t type, uint8_t code)
 {
 	uint32_t quoted = ip->header_bytes + ip->payload_bytes;
@@ -49,8 +64,7 @@ void icmp_error(struct stack *stack, const struct ip_packet *ip, uint8_t type, u
 		.payload_bytes = quoted > QUOTED_BYTES_MAX ? QUOTED_BYTES_MAX : quoted,
 	};
 
-	/* A packet made whole from fragments has lost its header: nothing that could be quoted. */
-	if (ip->header_bytes > 0 && icmp_error_allowed(stack))
+	if (may_be_told(stack, ip) && icmp_error_allowed(stack))
 		send_message(stack, ip, &message, scratch);
 }
 

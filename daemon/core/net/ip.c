@@ -221,7 +221,7 @@ enum stack_verdict ip_tcp_arrives(struct stack *stack, const struct ip_packet *i
 	uint64_t sum;
 
 	COUNT(stack, segments_in);
-	if (!ip_is_local(stack, &ip->destination))
+	if (ip->to_group || !ip_is_local(stack, &ip->destination)) /* RFC 1122 section 3.3.6, RFC 9293 MUST-57 */
 		return VERDICT_DROP_BROADCAST;
 	if (tcp_read(ip->payload, ip->payload_bytes, &in.seg) < 0)
 		return VERDICT_DROP_MALFORMED;
@@ -240,20 +240,16 @@ enum stack_verdict ip_tcp_arrives(struct stack *stack, const struct ip_packet *i
 static enum stack_verdict transport_arrives(struct stack *stack, const struct ip_packet *ip, uint8_t checksum,
                                             uint16_t gso_bytes)
 {
-	bool unicast = ip_is_local(stack, &ip->destination);
-
 	switch (ip->protocol) {
 	case IP_PROTOCOL_TCP:
 		return ip_tcp_arrives(stack, ip, checksum, gso_bytes);
 	case IP_PROTOCOL_ICMP:
-		return unicast ? icmp_arrives(stack, ip) : VERDICT_DROP_ICMP;
+		return ip_is_local(stack, &ip->destination) ? icmp_arrives(stack, ip) : VERDICT_DROP_ICMP;
 	case IP_PROTOCOL_UDP:
-		if (unicast)
-			icmp_error(stack, ip, ICMP_UNREACHABLE, ICMP_PORT_UNREACHABLE);
+		icmp_error(stack, ip, ICMP_UNREACHABLE, ICMP_PORT_UNREACHABLE);
 		return VERDICT_DROP_PROTOCOL;
 	default:
-		if (unicast)
-			icmp_error(stack, ip, ICMP_UNREACHABLE, ICMP_PROTOCOL_UNREACHABLE);
+		icmp_error(stack, ip, ICMP_UNREACHABLE, ICMP_PROTOCOL_UNREACHABLE);
 		return VERDICT_DROP_PROTOCOL;
 	}
 }

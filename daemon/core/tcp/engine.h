@@ -735,7 +735,8 @@ enum stack_verdict ip_arrives(struct stack *stack, const struct frame_in *frame,
                               bool to_group);
 enum stack_verdict arp_arrives(struct stack *stack, const uint8_t *packet, size_t length);
 enum stack_verdict icmp_arrives(struct stack *stack, const struct ip_packet *ip);
-/* An ICMP error about a packet; the packet is quoted as RFC 1812 4.3.2.3 says. Rate-limited. */
+/* An ICMP error about a packet, where RFC 1122 section 3.2.2 allows one; it is quoted as RFC 1812 4.3.2.3 says.
+ * Rate-limited. */
 void icmp_error(struct stack *stack, const struct ip_packet *ip, uint8_t type, uint8_t code);
 /* Sends `bytes` bytes of payload (copied) in an IP packet, in fragments where the MTU asks for it. */
 void ip_send(struct stack *stack, const struct ip_packet *header, const uint8_t *payload, uint32_t bytes);

@@ -189,6 +189,27 @@ static void time_out(void **state)
 	peer_stop(p);
 }
 
+/* Nor one who sent it to a group, nor an error: RFC 1122 3.2.2. */
+static void time_out_of_a_group(void **state)
+{
+	struct peer *p = peer_start(NULL);
+	struct ip_packet ip = { .protocol = IP_PROTOCOL_UDP, .more_fragments = true };
+	struct ip_addr groups[] = { ip_addr_v4(0xe0000001), ip_addr_v4(0xffffffff), ip_addr_v4(0xc00002ff) };
+	uint8_t error[16] = { ICMP_UNREACHABLE };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		ip.destination = groups[i];
+		assert_int_equal(sends_ip(p, ip, message, 64), VERDICT_FRAGMENT_HELD);
+	}
+	ip.destination = STACK_IP;
+	ip.protocol = IP_PROTOCOL_ICMP;
+	assert_int_equal(sends_ip(p, ip, error, sizeof(error)), VERDICT_FRAGMENT_HELD);
+	peer_waits(p, DURATION_S(61));
+	expect_nothing(p);
+	peer_stop(p);
+}
+
 static void room_for_two(struct stack_config *config)
 {
 	config->fragments_max_bytes = 150000;
@@ -267,11 +288,11 @@ static void tcp_in_fragments(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(any_order),        cmocka_unit_test(two_at_once),
-		cmocka_unit_test(contradictions),   cmocka_unit_test(impossible_sizes),
-		cmocka_unit_test(too_many_pieces),  cmocka_unit_test(time_out),
-		cmocka_unit_test(memory_limit),     cmocka_unit_test(none_wanted),
-		cmocka_unit_test(tcp_in_fragments),
+		cmocka_unit_test(any_order),           cmocka_unit_test(two_at_once),
+		cmocka_unit_test(contradictions),      cmocka_unit_test(impossible_sizes),
+		cmocka_unit_test(too_many_pieces),     cmocka_unit_test(time_out),
+		cmocka_unit_test(time_out_of_a_group), cmocka_unit_test(memory_limit),
+		cmocka_unit_test(none_wanted),         cmocka_unit_test(tcp_in_fragments),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,6 +130,29 @@ static void refused_packets(void **state)
 	peer_stop(p);
 }
 
+/* RFC 1122 3.2.2, 3.3.6: what all on the link can hear is not for us alone, whatever its IP header says. */
+static void frames_for_all(void **state)
+{
+	struct peer *p = peer_start(NULL);
+	struct ethernet_header ethernet = { .destination = broadcast_mac, .source = p->mac, .type = ETHERTYPE_IPV4 };
+	struct ip_packet ip = { .source = PEER_IP,
+		                .destination = STACK_IP,
+		                .ttl = 64,
+		                .protocol = IP_PROTOCOL_UDP,
+		                .payload_bytes = 20 };
+	uint8_t frame[HEADERS + 20] = { [HEADERS + 12] = 0x50, TCP_SYN };
+
+	(void)state;
+	ethernet_write(frame, &ethernet);
+	ipv4_write(frame + ETHERNET_HEADER_BYTES, &ip);
+	assert_int_equal(peer_sends_frame(p, frame, sizeof(frame)), VERDICT_DROP_PROTOCOL);
+	ip.protocol = IP_PROTOCOL_TCP;
+	ipv4_write(frame + ETHERNET_HEADER_BYTES, &ip);
+	assert_int_equal(peer_sends_frame(p, frame, sizeof(frame)), VERDICT_DROP_BROADCAST);
+	expect_nothing(p);
+	peer_stop(p);
+}
+
 /* ---- errors about connections ------------------------------------------------------------------------------------
  */
 
@@ -251,6 +274,7 @@ int main(void)
 		cmocka_unit_test(errors_are_short_and_limited),
 		cmocka_unit_test(malformed),
 		cmocka_unit_test(refused_packets),
+		cmocka_unit_test(frames_for_all),
 		cmocka_unit_test(hard_error_ends_an_attempt),
 		cmocka_unit_test(hard_error_does_not_end_a_connection),
 		cmocka_unit_test(sequence_number_must_be_in_flight),
