@@ -392,9 +392,11 @@ static struct tcp_options expect_syn(struct peer *p, uint32_t bytes)
 {
 	struct peer_frame *frame = &p->frame[p->frame_first];
 	struct tcp_segment syn;
+	struct ip_packet ip;
 
 	assert_true(p->frame_first < p->frame_count);
-	assert_int_equal(tcp_read(frame->bytes + 34, frame->length - 34, &syn), 0);
+	ip = peer_ip(frame);
+	assert_int_equal(tcp_read(ip.payload, ip.payload_bytes, &syn), 0);
 	assert_int_equal(syn.flags & ~TCP_PSH, TCP_SYN);
 	assert_int_equal(syn.payload_bytes, bytes);
 	assert_int_equal(frame->gso_bytes, 0);
