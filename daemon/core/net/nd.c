@@ -5,7 +5,7 @@
 
 #define ND_HOP_LIMIT 255 /* so that nobody beyond a router can have sent it */
 
-/* As a raw frame. mac NULL: the destination is a group, and its MAC follows from it. */
+/* As a raw frame. mac NULL: that of a group follows from its address, any other is found out. */
 static void send_message(struct stack *stack, const struct ip_addr *source, const struct ip_addr *destination,
                          const struct mac_addr *mac, const struct nd_message *message)
 {
@@ -24,11 +24,11 @@ static void send_message(struct stack *stack, const struct ip_addr *source, cons
 	if (!frame)
 		return;
 	at = frame->bytes + ETHERNET_HEADER_BYTES;
+	frame->destination = mac || ipv6_is_multicast(destination) ? IP_ADDR_ANY : *destination;
 	ethernet.destination = mac ? *mac : ipv6_group_mac(destination);
 	ip.payload_bytes = (uint32_t)nd_write(at + IPV6_HEADER_BYTES, source, destination, message);
 	ethernet_write(frame->bytes, &ethernet);
 	ipv6_write(at, &ip);
-	frame->destination = IP_ADDR_ANY;
 	frame->length = frame->inline_bytes =
 	        (uint16_t)(ETHERNET_HEADER_BYTES + IPV6_HEADER_BYTES + ip.payload_bytes);
 	frame->block = NULL;
@@ -88,19 +88,20 @@ void nd_solicit_routers(struct stack *stack)
 	send_message(stack, own ? &own->ip : &IP_ADDR_ANY, &IPV6_ALL_ROUTERS, NULL, &message);
 }
 
-/* The answer to a solicitation; to one that came from nowhere (somebody tries the address) all are told. */
+/* The answer to a solicitation; asker NULL: it came from nowhere (somebody tries the address), and all are told. mac
+ * NULL: it was not said. */
 static void advertise(struct stack *stack, const struct own_address *own, const struct ip_addr *asker,
                       const struct mac_addr *mac)
 {
 	struct nd_message message = {
 		.type = ICMP6_NEIGHBOUR_ADVERTISEMENT,
 		.target = own->ip,
-		.solicited = mac != NULL,
+		.solicited = asker != NULL,
 		.override = true,
 		.options = { .has_target_mac = true, .target_mac = stack->config.mac },
 	};
 
-	send_message(stack, &own->ip, mac ? asker : &IPV6_ALL_NODES, mac, &message);
+	send_message(stack, &own->ip, asker ? asker : &IPV6_ALL_NODES, mac, &message);
 }
 
 /* Hosts that are on this link by what we know of it; of others nothing is learnt: they would otherwise place routes
@@ -133,7 +134,6 @@ static enum stack_verdict solicitation(struct stack *stack, const struct ip_pack
 	const struct mac_addr *mac = message->options.has_source_mac ? &message->options.source_mac : NULL;
 	struct ip_addr group = ipv6_solicited_node(&message->target);
 	bool probe = ipv6_is_unspecified(&ip->source);
-	struct neighbour *neighbour;
 
 	/* RFC 4861 section 7.1.1. */
 	if (probe && (mac || !ip_addr_equal(&ip->destination, &group)))
@@ -152,11 +152,7 @@ static enum stack_verdict solicitation(struct stack *stack, const struct ip_pack
 		return VERDICT_DROP_ND;
 	if (mac)
 		neighbour_heard(stack, &ip->source, mac, true);
-	neighbour = neighbour_find(stack, &ip->source);
-	if (!mac && neighbour && neighbour->state != NEIGHBOUR_INCOMPLETE)
-		mac = &neighbour->mac;
-	if (mac)
-		advertise(stack, own, &ip->source, mac);
+	advertise(stack, own, &ip->source, mac);
 	return VERDICT_ACCEPTED;
 }
 

@@ -72,6 +72,30 @@ static void question_is_answered(void **state)
 	peer_stop(p);
 }
 
+/* Who does not say where he is has to be asked first: RFC 4861 section 7.2.4. */
+static void question_without_mac(void **state)
+{
+	struct peer *p = start6(NULL);
+	struct ip_addr asker = OTHER_IP(0);
+	struct nd_message message;
+	struct ip_packet ip;
+
+	(void)state;
+	assert_int_equal(sends_nd(p, asker, STACK_IP, asks(STACK_IP, NULL)), VERDICT_ACCEPTED);
+	message = next_nd(p, ICMP6_NEIGHBOUR_SOLICITATION, &ip);
+	assert_true(ip_addr_equal(&message.target, &asker));
+	sends_nd(p, asker, STACK_IP, says(asker, &other_mac, true, true));
+	for (int i = 0; i < 2; i++) {
+		assert_memory_equal(p->frame[p->frame_first].bytes, &other_mac, 6);
+		message = next_nd(p, ICMP6_NEIGHBOUR_ADVERTISEMENT, &ip);
+		assert_true(message.solicited && ip_addr_equal(&ip.destination, &asker));
+		expect_nothing(p);
+		sends_nd(p, asker, STACK_IP, asks(STACK_IP, NULL)); /* now it is known */
+	}
+	peer_ignores_rest(p);
+	peer_stop(p);
+}
+
 /* RFC 4861 section 7.1.1, 7.1.2, RFC 6980: nothing of it is taken, and nobody learnt. */
 static void invalid_messages(void **state)
 {
@@ -551,13 +575,21 @@ static void groups_are_reported(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(question_is_answered),   cmocka_unit_test(invalid_messages),
-		cmocka_unit_test(mapped_addresses),       cmocka_unit_test(advertisements),
-		cmocka_unit_test(life_of_an_entry),       cmocka_unit_test(tcp_confirms),
-		cmocka_unit_test(nobody_answers),         cmocka_unit_test(scan),
-		cmocka_unit_test(address_is_tried_first), cmocka_unit_test(address_is_taken),
-		cmocka_unit_test(address_is_claimed),     cmocka_unit_test(own_question_comes_back),
-		cmocka_unit_test(stable_address),         cmocka_unit_test(announcement),
+		cmocka_unit_test(question_is_answered),
+		cmocka_unit_test(question_without_mac),
+		cmocka_unit_test(invalid_messages),
+		cmocka_unit_test(mapped_addresses),
+		cmocka_unit_test(advertisements),
+		cmocka_unit_test(life_of_an_entry),
+		cmocka_unit_test(tcp_confirms),
+		cmocka_unit_test(nobody_answers),
+		cmocka_unit_test(scan),
+		cmocka_unit_test(address_is_tried_first),
+		cmocka_unit_test(address_is_taken),
+		cmocka_unit_test(address_is_claimed),
+		cmocka_unit_test(own_question_comes_back),
+		cmocka_unit_test(stable_address),
+		cmocka_unit_test(announcement),
 		cmocka_unit_test(groups_are_reported),
 	};
 
