@@ -39,7 +39,7 @@ struct on_link_prefix {
 struct default_router {
 	struct ip_addr ip;
 	int8_t preference; /* RFC 4191 */
-	bool failed;       /* did not answer when last asked (RFC 4861 section 6.3.6) */
+	bool failed;       /* did not answer when last asked, nor spoke since (RFC 4861 section 6.3.6) */
 	struct instant until;
 };
 

@@ -224,9 +224,10 @@ static void update_router(struct stack *stack, const struct ip_addr *ip, const s
 		router = &stack->net6.router[stack->net6.router_count++];
 		*router = (struct default_router){ .ip = *ip };
 	}
-	if (router->preference != message->preference || router->until.ns == 0)
+	if (router->preference != message->preference || router->failed || router->until.ns == 0)
 		neighbour_routes_changed(stack);
 	router->preference = message->preference;
+	router->failed = false; /* it is there, it says; if it does not answer that will be seen again */
 	router->until = instant_add(stack->now, DURATION_S(message->lifetime_s));
 	net6_wake_at(stack, router->until);
 }
@@ -272,8 +273,10 @@ void route6_advertised(struct stack *stack, const struct ip_addr *source, const 
 
 	if (!stack->config.accept_ra)
 		return;
-	net->solicitations_left = 0;
-	net->solicit_due = INSTANT_NEVER;
+	if (message->lifetime_s > 0) { /* section 6.3.7: who is no default router may have been the first to answer */
+		net->solicitations_left = 0;
+		net->solicit_due = INSTANT_NEVER;
+	}
 	if (message->options.has_source_mac)
 		neighbour_heard(stack, source, &message->options.source_mac, true);
 	update_router(stack, source, message);

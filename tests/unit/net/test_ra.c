@@ -145,6 +145,18 @@ static void routers_are_asked_for(void **state)
 	peer_waits(p, DURATION_S(30));
 	expect_nothing(p); /* answered */
 	peer_stop(p);
+	p = peer_start(listening);
+	peer_waits(p, DURATION_S(1));
+	peer_ignores_rest(p);
+	advertises(p, (struct advertisement){ .lifetime_s = 0 }); /* not by a router that we could use */
+	for (int i = 0; i < 2; i++) {
+		struct ip_packet ip;
+
+		peer_waits(p, DURATION_S(4));
+		next_nd(p, ICMP6_ROUTER_SOLICITATION, &ip);
+	}
+	expect_nothing(p);
+	peer_stop(p);
 }
 
 static void router_lives_as_long_as_it_says(void **state)
@@ -209,6 +221,13 @@ static void better_router(void **state)
 	assert_true(goes_to(p, ROUTER));
 	peer_waits(p, DURATION_S(5));
 	assert_true(goes_to(p, ROUTER_B)); /* none answers: in turn */
+	peer_waits(p, DURATION_S(5));
+	advertises(p, (struct advertisement){ .lifetime_s = 3000 });
+	assert_true(goes_to(p, ROUTER));
+	advertises(p, (struct advertisement){ .lifetime_s = 3000, .preference = 1, .source = ROUTER_B });
+	routers(p, infos);
+	assert_false(infos[0].failed || infos[1].failed);
+	assert_true(goes_to(p, ROUTER_B)); /* the better one is back, as it says itself */
 	peer_stop_anyhow(p);
 }
 
