@@ -1,5 +1,6 @@
 # tests/lint: what a compiler does not check
 lint_scripts = \
+	tests/lint/distributed.py \
 	tests/lint/includes.py \
 	tests/lint/manual.py \
 	tests/lint/size.py \

@@ -22,7 +22,8 @@ fresh()
 	printf '#pragma once\n' >"$tree/daemon/config/config.h"
 	printf '#pragma once\n' >"$tree/include/tapstack/plugin.h"
 	printf '#pragma once\n' >"$tree/daemon/core/tcp/connection.h"
-	touch "$tree/daemon/audit/local.mk" "$tree/ctl/local.mk"
+	touch "$tree/ctl/local.mk"
+	(cd "$tree" && find daemon include -name '*.h') >"$tree/daemon/audit/local.mk"
 	archive 'int pure(int x); int pure(int x) { return x + 1; }'
 	plugin 'extern const int tapstack_plugin; const int tapstack_plugin = 1;'
 }
@@ -77,7 +78,7 @@ lines()
 }
 
 fresh
-for lint in includes.py size.py purity.sh shell.sh plugins.sh; do
+for lint in distributed.py includes.py size.py purity.sh shell.sh plugins.sh; do
 	expect good "$lint" "a tree without faults"
 done
 include daemon/core/base/wheel.c '"core/tcp/connection.h"' "base sees tcp"
@@ -97,6 +98,10 @@ expect bad size.py "a function of 101 lines"
 fresh
 lines 801 >"$tree/ctl/main.c"
 expect bad size.py "a file of 801 lines"
+
+fresh
+printf '#pragma once\n' >"$tree/daemon/core/base/more.h"
+expect bad distributed.py "a header that no fragment names"
 
 fresh
 archive '#include <time.h>

@@ -26,17 +26,20 @@ libcore_la_SOURCES += \
 	daemon/core/tcp/chrono.h \
 	daemon/core/tcp/conn.c \
 	daemon/core/tcp/demux.c \
+	daemon/core/tcp/dsack.h \
 	daemon/core/tcp/ecn.c \
 	daemon/core/tcp/ecn.h \
 	daemon/core/tcp/engine.h \
 	daemon/core/tcp/fastopen.c \
 	daemon/core/tcp/fastopen.h \
+	daemon/core/tcp/frto.h \
 	daemon/core/tcp/half_open.c \
 	daemon/core/tcp/info.c \
 	daemon/core/tcp/output.c \
 	daemon/core/tcp/path_mtu.c \
 	daemon/core/tcp/path_mtu.h \
 	daemon/core/tcp/profile.c \
+	daemon/core/tcp/prr.h \
 	daemon/core/tcp/receive.c \
 	daemon/core/tcp/reno.c \
 	daemon/core/tcp/reply.c \
@@ -45,6 +48,7 @@ libcore_la_SOURCES += \
 	daemon/core/tcp/rtt.h \
 	daemon/core/tcp/secrets.c \
 	daemon/core/tcp/rack.c \
+	daemon/core/tcp/rack.h \
 	daemon/core/tcp/recovery.c \
 	daemon/core/tcp/sent.c \
 	daemon/core/tcp/sent.h \
@@ -56,7 +60,9 @@ libcore_la_SOURCES += \
 	daemon/core/tcp/text.c \
 	daemon/core/tcp/time_wait.c \
 	daemon/core/tcp/timers.c \
+	daemon/core/tcp/tlp.h \
 	daemon/core/tcp/validation.h \
 	daemon/core/tcp/transition.c \
+	daemon/core/tcp/undo.h \
 	daemon/core/tcp/unreachable.c \
 	daemon/core/tcp/urgent.c
