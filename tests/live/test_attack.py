@@ -28,7 +28,7 @@ PHASE = 0.12  # seconds that a measurement lasts at least
 class Scene:
     """What the attacks of one family share: a daemon, honest clients, the attacker."""
 
-    def __init__(self, env, family):
+    def __init__(self, env, family, seed):
         self.family = family
         own = "192.0.2.66" if family is IPV4 else "2001:db8::66"
         self.daemon = env.daemon(services=SERVICES, config={
@@ -37,7 +37,7 @@ class Scene:
                       "gateway" if family is IPV4 else "gateway6": family.host}})
         self.attacker = Attacker(env, "tap0", family, own)
         self.honest = Honest(env, family)
-        self.dice = random.Random(seed())
+        self.dice = random.Random(seed)
         self.honest.all_move()
         self.before = self.measure()[:2]
 
@@ -68,10 +68,6 @@ class Scene:
             if during >= DURING * before and after >= AFTER * before:
                 return
         raise Failed(f"{name}: goodput fell to less than {DURING} during, or {AFTER} after it, in {attempt + 1} tries")
-
-
-def seed():
-    return int(os.environ.get("TAPSTACK_LIVE_SEED", time.time_ns() & 0xffffffff))
 
 
 def counters(scene):
@@ -509,10 +505,11 @@ ATTACKS = (blind_reset, blind_syn, blind_data, old_timestamps, icmp_to_others, i
 
 
 def test_attacks(env):
-    print(f"     seed {seed()}; goodput before, during and after, of all honest connections together; at least "
+    seed = int(os.environ.get("TAPSTACK_LIVE_SEED", time.time_ns() & 0xffffffff))
+    print(f"     seed {seed}; goodput before, during and after, of all honest connections together; at least "
           f"{DURING} of it during an attack, {AFTER} after it")
     for family in families():
-        scene = Scene(env, family)
+        scene = Scene(env, family, seed)
         for attack in ATTACKS:
             scene.under_attack(attack.__name__, lambda attack=attack: attack(scene))
         check(scene.daemon.alive(), "the daemon lives")
