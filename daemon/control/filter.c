@@ -23,6 +23,10 @@ enum source {
 	SOURCE_SERVICE, /* names by tag */
 	SOURCE_ROLE,
 	SOURCE_CA_STATE,
+	SOURCE_ECN,
+	SOURCE_ECT,
+	SOURCE_ACCECN_OPTION,
+	SOURCE_FASTOPEN,
 	SOURCE_OPTIONS,
 	SOURCE_PORTS,     /* both */
 	SOURCE_ADDRESSES, /* both */
@@ -69,6 +73,11 @@ static const struct field fields[] = {
 	FIELD(opts, LIST, OPTIONS, IN_CONNECTION, 0),
 	FIELD(snd_wscale, NUMBER, U8, IN_CONNECTION, AT(snd_wscale)),
 	FIELD(rcv_wscale, NUMBER, U8, IN_CONNECTION, AT(rcv_wscale)),
+	FIELD(fastopen, TEXT, FASTOPEN, IN_FULL, 0),
+	FIELD(ecn, TEXT, ECN, IN_FULL, 0),
+	FIELD(ect, TEXT, ECT, IN_FULL, 0),
+	FIELD(ecn_fallback, BOOLEAN, BOOL, IN_FULL, AT(ecn_fallback)),
+	FIELD(accecn_option, TEXT, ACCECN_OPTION, IN_FULL, 0),
 	FIELD(rto, MILLISECONDS, DURATION, IN_FULL, AT(rto)),
 	FIELD(rtt, MILLISECONDS, DURATION, IN_FULL, AT(srtt)),
 	FIELD(rttvar, MILLISECONDS, DURATION, IN_FULL, AT(rttvar)),
@@ -87,6 +96,8 @@ static const struct field fields[] = {
 	FIELD(ssthresh, NUMBER, U64, IN_FULL, AT(ssthresh)),
 	FIELD(pacing_rate, NUMBER, U64, IN_FULL, AT(pacing_rate)),
 	FIELD(max_pacing_rate, NUMBER, U64, IN_FULL, AT(max_pacing_rate)),
+	FIELD(delivery_rate, NUMBER, U64, IN_FULL, AT(delivery_rate)),
+	FIELD(app_limited, BOOLEAN, BOOL, IN_FULL, AT(delivery_app_limited)),
 	FIELD(busy, MILLISECONDS, DURATION, IN_FULL, AT(busy_time)),
 	FIELD(rwnd_limited, MILLISECONDS, DURATION, IN_FULL, AT(rwnd_limited)),
 	FIELD(sndbuf_limited, MILLISECONDS, DURATION, IN_FULL, AT(sndbuf_limited)),
@@ -109,6 +120,16 @@ static const struct field fields[] = {
 	FIELD(total_rto_time, MILLISECONDS, DURATION, IN_FULL, AT(total_rto_time)),
 	FIELD(dsack_dups, NUMBER, U32, IN_FULL, AT(dsack_dups)),
 	FIELD(reord_seen, NUMBER, U32, IN_FULL, AT(reord_seen)),
+	FIELD(reo_wnd, MILLISECONDS, DURATION, IN_FULL, AT(reo_wnd)),
+	FIELD(delivered, NUMBER, U32, IN_FULL, AT(delivered)),
+	FIELD(delivered_ce, NUMBER, U32, IN_FULL, AT(delivered_ce)),
+	FIELD(delivered_e0_bytes, NUMBER, U32, IN_FULL, AT(delivered_e0_bytes)),
+	FIELD(delivered_e1_bytes, NUMBER, U32, IN_FULL, AT(delivered_e1_bytes)),
+	FIELD(delivered_ce_bytes, NUMBER, U32, IN_FULL, AT(delivered_ce_bytes)),
+	FIELD(received_ce, NUMBER, U32, IN_FULL, AT(received_ce)),
+	FIELD(received_e0_bytes, NUMBER, U32, IN_FULL, AT(received_e0_bytes)),
+	FIELD(received_e1_bytes, NUMBER, U32, IN_FULL, AT(received_e1_bytes)),
+	FIELD(received_ce_bytes, NUMBER, U32, IN_FULL, AT(received_ce_bytes)),
 	FIELD(lost, NUMBER, U32, IN_FULL, AT(lost)),
 	FIELD(sacked, NUMBER, U32, IN_FULL, AT(sacked)),
 	FIELD(notsent, NUMBER, U32, IN_FULL, AT(notsent)),
@@ -170,8 +191,14 @@ static bool fits_text(const char *text, const struct value *value)
 
 static bool fits_options(const struct stack_conn_info *info, const struct value *value)
 {
-	return (info->timestamps && fits_text("ts", value)) || (info->sack && fits_text("sack", value)) ||
-	       (info->window_scaling && fits_text("wscale", value)) || (info->nodelay && fits_text("nodelay", value));
+	const char *names[RENDER_OPTIONS_MAX];
+	size_t count = render_options(info, names);
+
+	for (size_t i = 0; i < count; i++) {
+		if (fits_text(names[i], value))
+			return true;
+	}
+	return false;
 }
 
 /* The field's number, as value.h has it; false: unknown (an instant that never was). */
@@ -239,6 +266,14 @@ static bool equals(const struct filter *filter, const struct field *field, const
 		return fits_text(info->active ? "active" : "passive", value);
 	case SOURCE_CA_STATE:
 		return info->ca_state < 3 && fits_text(ca_states[info->ca_state], value);
+	case SOURCE_ECN:
+		return fits_text(render_ecn(info), value);
+	case SOURCE_ECT:
+		return fits_text(render_ect(info), value);
+	case SOURCE_ACCECN_OPTION:
+		return fits_text(render_accecn_option(info), value);
+	case SOURCE_FASTOPEN:
+		return fits_text(render_fastopen(info), value);
 	case SOURCE_OPTIONS:
 		return fits_options(info, value);
 	default:

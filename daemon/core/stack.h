@@ -426,6 +426,13 @@ int stack_abort(struct stack *stack, struct conn_handle conn);
 
 /* ---- looking in ---------------------------------------------------------------------------------------------- */
 
+/* The peer's AccECN options (RFC 9768 section 3.2.3). */
+enum stack_accecn_option {
+	STACK_ACCECN_OPTION_NONE,    /* none came */
+	STACK_ACCECN_OPTION_SEEN,    /* believed */
+	STACK_ACCECN_OPTION_MANGLED, /* the first came zeroed: ignored */
+};
+
 /* A connection (of any of the three kinds of record) or listener, for listings. Names as `ss` has them. */
 struct stack_conn_info {
 	uint64_t id;               /* connection_id; 0 for a listener */
@@ -459,13 +466,16 @@ struct stack_conn_info {
 	uint32_t iss, irs, snd_una, snd_nxt, rcv_nxt;
 	uint32_t dsack_dups, reord_seen; /* D-SACKs received; times reordering was seen */
 	uint32_t total_rto, total_rto_recoveries;
-	struct duration total_rto_time;   /* spent in repairs after time-outs */
-	uint64_t delivery_rate;           /* bytes/s, by the latest sample while something is queued or in flight */
-	bool delivery_app_limited;        /* the application, not the network, may have set it */
-	uint8_t ecn;                      /* agreed on: 0 nothing, 1 RFC 3168, 2 AccECN (RFC 9768) */
-	uint8_t ecn_codepoint;            /* of data sent: 0 not-ECT, 1 ECT(1), 2 ECT(0) */
-	bool ecn_seen;                    /* the peer sends ECN-capable packets */
-	uint32_t delivered, delivered_ce; /* with ECN: packets that arrived at the peer; of these marked */
+	struct duration total_rto_time; /* spent in repairs after time-outs */
+	uint64_t delivery_rate;         /* bytes/s, by the latest sample while something is queued or in flight */
+	bool delivery_app_limited;      /* the application, not the network, may have set it */
+	uint8_t ecn;                    /* agreed on: 0 nothing, 1 RFC 3168, 2 AccECN (RFC 9768) */
+	uint8_t ecn_codepoint;          /* of data sent: 0 not-ECT, 1 ECT(1), 2 ECT(0) */
+	bool ecn_seen;                  /* the peer sends ECN-capable packets */
+	bool ecn_fallback;     /* ECN was lost or mangled on the path: nothing is sent ECN-capable any more */
+	uint8_t accecn_option; /* enum stack_accecn_option */
+	uint32_t delivered, delivered_ce; /* packets that arrived at the peer; of these marked, as it says */
+	struct duration reo_wnd; /* RACK waits so much longer than a round trip: a segment may be late (RFC 8985) */
 	/* AccECN: packets and payload bytes that arrived here marked, and bytes that the peer says did there */
 	uint32_t received_ce, received_e0_bytes, received_e1_bytes, received_ce_bytes;
 	uint32_t delivered_e0_bytes, delivered_e1_bytes, delivered_ce_bytes; /* modulo 2^24 */

@@ -100,19 +100,32 @@ static void put_identity(json_t *object, const struct stack_conn_info *info, con
 	put(object, "compact", json_boolean(info->compact), failed);
 }
 
-static void put_options(json_t *object, const struct stack_conn_info *info, bool *failed)
+size_t render_options(const struct stack_conn_info *info, const char *ret_names[RENDER_OPTIONS_MAX])
 {
 	const struct {
 		bool on;
 		const char *name;
-	} options[] = { { info->timestamps, "ts" },
-		        { info->sack, "sack" },
-		        { info->window_scaling, "wscale" },
-		        { info->nodelay, "nodelay" } };
+	} options[RENDER_OPTIONS_MAX] = { { info->timestamps, "ts" },     { info->sack, "sack" },
+		                          { info->ecn > 0, "ecn" },       { info->ecn_seen, "ecnseen" },
+		                          { info->fastopen, "fastopen" }, { info->window_scaling, "wscale" },
+		                          { info->nodelay, "nodelay" } };
+	size_t count = 0;
+
+	for (size_t i = 0; i < RENDER_OPTIONS_MAX; i++) {
+		if (options[i].on)
+			ret_names[count++] = options[i].name;
+	}
+	return count;
+}
+
+static void put_options(json_t *object, const struct stack_conn_info *info, bool *failed)
+{
+	const char *names[RENDER_OPTIONS_MAX];
+	size_t count = render_options(info, names);
 	json_t *list = json_array();
 
-	for (size_t i = 0; list && i < sizeof(options) / sizeof(options[0]); i++) {
-		if (options[i].on && json_array_append_new(list, json_string(options[i].name)) != 0)
+	for (size_t i = 0; list && i < count; i++) {
+		if (json_array_append_new(list, json_string(names[i])) != 0)
 			*failed = true;
 	}
 	put(object, "opts", list, failed);
@@ -145,6 +158,9 @@ static void put_congestion(json_t *object, const struct stack_conn_info *info, b
 	    failed);
 	put_integer(object, "pacing_rate", info->pacing_rate, failed);
 	put_integer(object, "max_pacing_rate", info->max_pacing_rate, failed);
+	put_integer(object, "delivery_rate", info->delivery_rate, failed);
+	put(object, "app_limited", json_boolean(info->delivery_app_limited), failed);
+	put_integer(object, "delivered", info->delivered, failed);
 	put_ms(object, "busy", info->busy_time.ns, failed);
 	put_ms(object, "rwnd_limited", info->rwnd_limited.ns, failed);
 	put_ms(object, "sndbuf_limited", info->sndbuf_limited.ns, failed);
@@ -156,6 +172,7 @@ static void put_congestion(json_t *object, const struct stack_conn_info *info, b
 	put_ms(object, "total_rto_time", info->total_rto_time.ns, failed);
 	put_integer(object, "dsack_dups", info->dsack_dups, failed);
 	put_integer(object, "reord_seen", info->reord_seen, failed);
+	put_ms(object, "reo_wnd", info->reo_wnd.ns, failed);
 	put_integer(object, "lost", info->lost, failed);
 	put_integer(object, "sacked", info->sacked, failed);
 	put_integer(object, "notsent", info->notsent, failed);
@@ -217,6 +234,50 @@ static void put_advice(json_t *object, const struct stack_conn_info *info, bool 
 	put(object, "icmp_code", any ? json_integer(info->icmp_code) : json_null(), failed);
 }
 
+const char *render_ecn(const struct stack_conn_info *info)
+{
+	static const char *const names[] = { "none", "classic", "accurate" };
+
+	return info->ecn < sizeof(names) / sizeof(names[0]) ? names[info->ecn] : "?";
+}
+
+const char *render_ect(const struct stack_conn_info *info)
+{
+	static const char *const names[] = { "not-ECT", "ECT(1)", "ECT(0)" };
+
+	return info->ecn_codepoint < sizeof(names) / sizeof(names[0]) ? names[info->ecn_codepoint] : "?";
+}
+
+const char *render_accecn_option(const struct stack_conn_info *info)
+{
+	static const char *const names[] = { "none", "seen", "mangled" };
+
+	return info->accecn_option < sizeof(names) / sizeof(names[0]) ? names[info->accecn_option] : "?";
+}
+
+const char *render_fastopen(const struct stack_conn_info *info)
+{
+	return info->fastopen ? "accepted" : info->fastopen_refused ? "refused" : "no";
+}
+
+/* Explicit Congestion Notification, and Fast Open. */
+static void put_ecn(json_t *object, const struct stack_conn_info *info, bool *failed)
+{
+	put(object, "fastopen", json_string(render_fastopen(info)), failed);
+	put(object, "ecn", json_string(render_ecn(info)), failed);
+	put(object, "ect", json_string(render_ect(info)), failed);
+	put(object, "ecn_fallback", json_boolean(info->ecn_fallback), failed);
+	put(object, "accecn_option", json_string(render_accecn_option(info)), failed);
+	put_integer(object, "delivered_ce", info->delivered_ce, failed);
+	put_integer(object, "received_ce", info->received_ce, failed);
+	put_integer(object, "received_e0_bytes", info->received_e0_bytes, failed);
+	put_integer(object, "received_e1_bytes", info->received_e1_bytes, failed);
+	put_integer(object, "received_ce_bytes", info->received_ce_bytes, failed);
+	put_integer(object, "delivered_e0_bytes", info->delivered_e0_bytes, failed);
+	put_integer(object, "delivered_e1_bytes", info->delivered_e1_bytes, failed);
+	put_integer(object, "delivered_ce_bytes", info->delivered_ce_bytes, failed);
+}
+
 json_t *render_connection(const struct stack_conn_info *info, const struct render_names *names, struct instant now)
 {
 	json_t *object = json_object();
@@ -243,6 +304,7 @@ json_t *render_connection(const struct stack_conn_info *info, const struct rende
 	put_congestion(object, info, &failed);
 	put_timers(object, info, now, &failed);
 	put_traffic(object, info, &failed);
+	put_ecn(object, info, &failed);
 	put_advice(object, info, &failed);
 	return finish(object, failed);
 }

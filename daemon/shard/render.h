@@ -27,15 +27,26 @@ const char *render_mac(const struct mac_addr *mac, char text[18]);
  * counts are integers. Fields:
  *   id, shard, state, local, local_port, peer, peer_port, service, role ("passive", "active"), cong, ca_state,
  *   recv_q, send_q (of a listener: accept queue and backlog), orphan, compact, opts (array: "ts", "sack", "wscale",
- *   "nodelay"), snd_wscale, rcv_wscale, rto, rtt, rttvar, minrtt, timer (left until retransmission, or null),
- * backoff, mss, advmss, pmtu, cwnd (bytes), ssthresh (bytes, or null when unknown), pacing_rate (bytes/s),
- * bytes_sent, bytes_retrans, bytes_acked, bytes_received, segs_out, segs_in, data_segs_out, data_segs_in, lastsnd,
- * lastrcv, lastack, age, ato, keepalive and user_timeout (or null), probes, rcvmss, max_pacing_rate, busy,
- * rwnd_limited, sndbuf_limited, rcv_holes, rcv_rtt (or null), rcv_space, urg, dscp, rcv_dscp, icmp_errors, icmp_type
- * and icmp_code (of the latest, or null), unacked, retrans, retrans_total, total_rto, total_rto_recoveries,
- * total_rto_time, dsack_dups, reord_seen, lost, sacked, notsent, rcv_ooopack, snd_wnd, rcv_wnd, rcvbuf, sndbuf, iss,
- * irs, snd_una, snd_nxt, rcv_nxt A compact record (half-open, TIME-WAIT) leaves out what it does not keep. */
+ *   "nodelay", "ecn", "ecnseen", "fastopen"), snd_wscale, rcv_wscale, rto, rtt, rttvar, minrtt, timer (left until
+ * retransmission, or null), backoff, mss, advmss, pmtu, cwnd (bytes), ssthresh (bytes, or null when unknown),
+ * pacing_rate (bytes/s), bytes_sent, bytes_retrans, bytes_acked, bytes_received, segs_out, segs_in, data_segs_out,
+ * data_segs_in, lastsnd, lastrcv, lastack, age, ato, keepalive and user_timeout (or null), probes, rcvmss,
+ * max_pacing_rate, busy, rwnd_limited, sndbuf_limited, rcv_holes, rcv_rtt (or null), rcv_space, urg, dscp, rcv_dscp,
+ * icmp_errors, icmp_type and icmp_code (of the latest, or null), unacked, retrans, retrans_total, total_rto,
+ * total_rto_recoveries, total_rto_time, dsack_dups, reord_seen, reo_wnd, delivered, delivery_rate, app_limited, lost,
+ * sacked, notsent, rcv_ooopack, snd_wnd, rcv_wnd, rcvbuf, sndbuf, iss, irs, snd_una, snd_nxt, rcv_nxt, fastopen, and
+ * of ECN: ecn, ect, ecn_fallback, accecn_option, delivered_ce and the counters of AccECN. A compact record
+ * (half-open, TIME-WAIT) leaves out what it does not keep. */
 json_t *render_connection(const struct stack_conn_info *info, const struct render_names *names, struct instant now);
+
+/* Options in use, as `opts` has them; returns how many. */
+#define RENDER_OPTIONS_MAX 7
+size_t render_options(const struct stack_conn_info *info, const char *ret_names[RENDER_OPTIONS_MAX]);
+/* What the fields ecn, ect, accecn_option and fastopen say. */
+const char *render_ecn(const struct stack_conn_info *info);
+const char *render_ect(const struct stack_conn_info *info);
+const char *render_accecn_option(const struct stack_conn_info *info);
+const char *render_fastopen(const struct stack_conn_info *info);
 
 /* {"frames_in": n, ..., "verdicts": {"DROP_PAWS": n, ...}, "transitions": {"LISTEN>SYN-RECEIVED": n, ...}}.
  * `all`: zero verdicts and transitions too. */

@@ -48,9 +48,14 @@ enum tapstack_field_kind {
 	X(age, MILLISECONDS, "ms", "since it was opened")                                                            \
 	X(cong, TEXT, "", "congestion-control algorithm")                                                            \
 	X(ca_state, TEXT, "", "open, recovery or loss")                                                              \
-	X(opts, LIST, "", "options in use: ts, sack, wscale, nodelay")                                               \
+	X(opts, LIST, "", "options in use: ts, sack, ecn, ecnseen, fastopen, wscale, nodelay")                       \
 	X(snd_wscale, NUMBER, "", "window scale of the peer's windows")                                              \
 	X(rcv_wscale, NUMBER, "", "window scale of our windows")                                                     \
+	X(fastopen, TEXT, "", "data on the SYN (RFC 7413): no, accepted or refused")                                 \
+	X(ecn, TEXT, "", "ECN agreed on: none, classic (RFC 3168) or accurate (RFC 9768)")                           \
+	X(ect, TEXT, "", "how data is sent: not-ECT, ECT(0) or ECT(1)")                                              \
+	X(ecn_fallback, BOOLEAN, "", "ECN was lost or mangled on the path, and is not used any more")                \
+	X(accecn_option, TEXT, "", "AccECN options of the peer: none, seen or mangled")                              \
 	X(rto, MILLISECONDS, "ms", "retransmission time-out")                                                        \
 	X(rtt, MILLISECONDS, "ms", "smoothed round-trip time")                                                       \
 	X(rttvar, MILLISECONDS, "ms", "its variation")                                                               \
@@ -69,6 +74,8 @@ enum tapstack_field_kind {
 	X(ssthresh, NUMBER, "bytes", "slow-start threshold")                                                         \
 	X(pacing_rate, NUMBER, "bytes/s", "pacing rate; 0: not paced")                                               \
 	X(max_pacing_rate, NUMBER, "bytes/s", "limit of it; 0: none")                                                \
+	X(delivery_rate, NUMBER, "bytes/s", "rate at which data arrived, by the latest sample; 0: idle")             \
+	X(app_limited, BOOLEAN, "", "the application, not the network, may have limited it")                         \
 	X(busy, MILLISECONDS, "ms", "time with something sent or to be sent")                                        \
 	X(rwnd_limited, MILLISECONDS, "ms", "of it, held up by the peer's window")                                   \
 	X(sndbuf_limited, MILLISECONDS, "ms", "of it, held up by the send buffer")                                   \
@@ -84,13 +91,24 @@ enum tapstack_field_kind {
 	X(lastrcv, MILLISECONDS, "ms", "since the last segment with payload arrived")                                \
 	X(lastack, MILLISECONDS, "ms", "since the last segment of any kind arrived")                                 \
 	X(unacked, NUMBER, "bytes", "sent, not acknowledged")                                                        \
-	X(retrans, NUMBER, "", "retransmissions under way")                                                          \
+	X(retrans, NUMBER, "bytes", "sent again, not acknowledged")                                                  \
 	X(retrans_total, NUMBER, "", "retransmissions so far")                                                       \
 	X(total_rto, NUMBER, "", "retransmission time-outs so far")                                                  \
-	X(total_rto_recoveries, NUMBER, "", "repairs after time-outs that are over")                                 \
+	X(total_rto_recoveries, NUMBER, "", "repairs after time-outs so far")                                        \
 	X(total_rto_time, MILLISECONDS, "ms", "spent in such repairs")                                               \
 	X(dsack_dups, NUMBER, "", "reports of something received twice (D-SACK)")                                    \
 	X(reord_seen, NUMBER, "", "times segments were seen to arrive in another order")                             \
+	X(reo_wnd, MILLISECONDS, "ms", "how late a segment may be before it is taken for lost (RACK)")               \
+	X(delivered, NUMBER, "", "packets that arrived at the peer")                                                 \
+	X(delivered_ce, NUMBER, "", "of these marked Congestion Experienced, as the peer says")                      \
+	X(delivered_e0_bytes, NUMBER, "bytes",                                                                       \
+	  "payload that arrived there as ECT(0), as its options say (modulo 2^24)")                                  \
+	X(delivered_e1_bytes, NUMBER, "bytes", "the same as ECT(1)")                                                 \
+	X(delivered_ce_bytes, NUMBER, "bytes", "the same as Congestion Experienced")                                 \
+	X(received_ce, NUMBER, "", "packets that arrived here marked, with AccECN")                                  \
+	X(received_e0_bytes, NUMBER, "bytes", "payload that arrived here as ECT(0), with AccECN")                    \
+	X(received_e1_bytes, NUMBER, "bytes", "the same as ECT(1)")                                                  \
+	X(received_ce_bytes, NUMBER, "bytes", "the same as Congestion Experienced")                                  \
 	X(lost, NUMBER, "bytes", "taken for lost")                                                                   \
 	X(sacked, NUMBER, "bytes", "selectively acknowledged")                                                       \
 	X(notsent, NUMBER, "bytes", "given to TCP, not yet sent")                                                    \

@@ -272,6 +272,7 @@ void congestion_on_ack(struct stack *stack, struct conn *conn, const struct tcp_
 	sample.rtt_ns = rtt_ns;
 	sample.acked_bytes = news->acked_bytes;
 	sample.delivered_bytes = news->delivered_bytes;
+	conn->delivered += (news->delivered_bytes + conn->mss - 1) / conn->mss;
 	sample.lost_bytes = news->lost_bytes;
 	sample.inflight_before_bytes = inflight_before;
 	tx->bytes_in_round += news->delivered_bytes;

@@ -427,7 +427,7 @@ static void feedback_accurate(struct stack *stack, struct conn *conn, struct ecn
 	if ((ecn->flags & ECN_HANDSHAKE_CAME) || seq_lt(seg->ack, conn->snd_una))
 		return; /* no counter, or superseded by a later one */
 	/* With fewer than three packets out it can't have come round to zero. */
-	if ((ecn->flags & ECN_FIRST_ACE) && ack.ace == 0 && ecn->delivered < 3)
+	if ((ecn->flags & ECN_FIRST_ACE) && ack.ace == 0 && conn->delivered < 3)
 		fall_back(stack, ecn, ECN_IGNORE);
 	ecn->flags &= ~(uint32_t)ECN_FIRST_ACE;
 	if (ecn->flags & ECN_IGNORE)
@@ -452,7 +452,6 @@ bool ecn_feedback(struct stack *stack, struct conn *conn, const struct tcp_segme
 
 	if (!ecn || news->delivered_bytes == 0)
 		return false;
-	ecn->delivered += (news->delivered_bytes + conn->mss - 1) / conn->mss;
 	if (sample->round_start)
 		judge_round(stack, conn, ecn);
 	if ((ecn->flags & ECN_REDUCED) && seq_gt(conn->snd_una, ecn->recover))

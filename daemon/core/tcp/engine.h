@@ -286,6 +286,7 @@ struct conn {
 	uint64_t bytes_received, bytes_retransmitted, bytes_acked;
 	uint32_t segs_in, segs_out, data_segs_in, data_segs_out, retransmits;
 	uint32_t busy_ticks; /* see chrono.h; of busy times that are over */
+	uint32_t delivered;  /* full segments' worth that arrived at the peer, by its ACKs */
 	_Alignas(8) uint8_t cc_state[CC_INLINE_BYTES];
 };
 _Static_assert(sizeof(struct conn) <= 496, "an idle connection must stay below 512 bytes all told");

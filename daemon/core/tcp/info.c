@@ -54,10 +54,13 @@ static void fill_ecn(const struct conn *conn, struct stack_conn_info *info)
 		return;
 	info->ecn = conn->agreed.ecn;
 	info->ecn_seen = (ecn->flags & ECN_SEEN_ECT) != 0;
-	info->delivered = ecn->delivered;
+	info->ecn_fallback = (ecn->flags & ECN_FALLEN_BACK) != 0;
 	info->delivered_ce = ecn->delivered_ce;
 	if (info->ecn != ECN_ACCURATE)
 		return;
+	info->accecn_option = ecn->flags & ECN_OPTION_BELIEVED  ? STACK_ACCECN_OPTION_SEEN
+	                      : ecn->flags & ECN_OPTION_IGNORED ? STACK_ACCECN_OPTION_MANGLED
+	                                                        : STACK_ACCECN_OPTION_NONE;
 	info->received_ce = ecn->receiver.cep - ACCECN_CEP_INITIAL;
 	info->received_e0_bytes = ecn->receiver.e0b - ACCECN_ECT_INITIAL;
 	info->received_e1_bytes = ecn->receiver.e1b - ACCECN_ECT_INITIAL;
@@ -71,6 +74,7 @@ static void fill_conn(const struct stack *stack, const struct conn *conn, struct
 {
 	const struct send_queue *tx = conn->tx;
 	bool in_flight = tx && tx->sent.first;
+	const struct rack_reordering *reordering = NULL;
 
 	*info = (struct stack_conn_info){
 		.id = conn->id,
@@ -113,6 +117,7 @@ static void fill_conn(const struct stack *stack, const struct conn *conn, struct
 		.segs_in = conn->segs_in,
 		.data_segs_out = conn->data_segs_out,
 		.data_segs_in = conn->data_segs_in,
+		.delivered = conn->delivered,
 		.unacked = in_flight ? (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una) : 0,
 		.recv_q = receive_unread(conn),
 		.rcv_holes = conn->rx && conn->rx->holes ? conn->rx->holes->count : 0,
@@ -142,12 +147,15 @@ static void fill_conn(const struct stack *stack, const struct conn *conn, struct
 
 		info->dsack_dups = loss->dsack_dups;
 		info->reord_seen = loss->reord_seen;
+		reordering = &loss->reordering;
 		info->total_rto = loss->total_rto;
 		info->total_rto_recoveries = loss->total_rto_recoveries;
 		info->total_rto_time = loss->total_rto_time;
 		if (conn->ca_state == CA_LOSS)
 			info->total_rto_time.ns += instant_sub(stack->now, loss->rto_since).ns;
 	}
+	if (conn->agreed.sack && conn->tcp->rack && conn->state > TCPS_SYN_SENT)
+		info->reo_wnd = rack_reo_wnd(reordering, false, conn->rtt.min, conn->rtt.srtt);
 	info->ecn_codepoint = (uint8_t)ecn_codepoint(conn);
 	if (conn->agreed.ecn != ECN_NONE && conn->state > TCPS_SYN_SENT)
 		fill_ecn(conn, info);

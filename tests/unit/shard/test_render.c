@@ -136,6 +136,82 @@ static void every_field_is_there(void **state)
 	json_decref(object);
 }
 
+static void text_is(const json_t *object, const char *field, const char *text)
+{
+	assert_string_equal(json_string_value(json_object_get(object, field)), text);
+}
+
+/* What ECN and Fast Open have come to. */
+static void ecn_and_fastopen(void **state)
+{
+	static const struct {
+		struct stack_conn_info info;
+		const char *ecn, *ect, *option, *fastopen, *opt;
+	} rows[] = {
+		{ { .ecn = 0 }, "none", "not-ECT", "none", "no", NULL },
+		{ { .ecn = 1, .ecn_codepoint = 2 }, "classic", "ECT(0)", "none", "no", "ecn" },
+		{ { .ecn = 2, .ecn_codepoint = 1, .accecn_option = STACK_ACCECN_OPTION_SEEN },
+		  "accurate",
+		  "ECT(1)",
+		  "seen",
+		  "no",
+		  "ecn" },
+		{ { .ecn_seen = true, .accecn_option = STACK_ACCECN_OPTION_MANGLED, .ecn = 9 },
+		  "?",
+		  "not-ECT",
+		  "mangled",
+		  "no",
+		  "ecnseen" },
+		{ { .fastopen = true }, "none", "not-ECT", "none", "accepted", "fastopen" },
+		{ { .fastopen_refused = true }, "none", "not-ECT", "none", "refused", NULL },
+	};
+	struct stack_conn_info info = { .state = TCPS_ESTABLISHED,
+		                        .ecn_fallback = true,
+		                        .delivery_app_limited = true,
+		                        .delivery_rate = 1,
+		                        .delivered = 2,
+		                        .delivered_ce = 3,
+		                        .delivered_e0_bytes = 4,
+		                        .delivered_e1_bytes = 5,
+		                        .delivered_ce_bytes = 6,
+		                        .received_ce = 7,
+		                        .received_e0_bytes = 8,
+		                        .received_e1_bytes = 9,
+		                        .received_ce_bytes = 10,
+		                        .reo_wnd = DURATION_US(1250) };
+	static const char *const numbers[] = { "delivery_rate",      "delivered",          "delivered_ce",
+		                               "delivered_e0_bytes", "delivered_e1_bytes", "delivered_ce_bytes",
+		                               "received_ce",        "received_e0_bytes",  "received_e1_bytes",
+		                               "received_ce_bytes" };
+	json_t *object, *opts;
+	size_t last;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct stack_conn_info row = rows[i].info;
+
+		row.state = TCPS_ESTABLISHED;
+		object = render_connection(&row, NULL, (struct instant){ 0 });
+		text_is(object, "ecn", rows[i].ecn);
+		text_is(object, "ect", rows[i].ect);
+		text_is(object, "accecn_option", rows[i].option);
+		text_is(object, "fastopen", rows[i].fastopen);
+		opts = json_object_get(object, "opts");
+		last = json_array_size(opts);
+		assert_int_equal(last > 0, rows[i].opt != NULL);
+		if (last > 0)
+			assert_string_equal(json_string_value(json_array_get(opts, last - 1)), rows[i].opt);
+		json_decref(object);
+	}
+	object = render_connection(&info, NULL, (struct instant){ 0 });
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		assert_int_equal(json_integer_value(json_object_get(object, numbers[i])), i + 1);
+	assert_true(json_is_true(json_object_get(object, "ecn_fallback")));
+	assert_true(json_is_true(json_object_get(object, "app_limited")));
+	assert_true(json_real_value(json_object_get(object, "reo_wnd")) == 1.25);
+	json_decref(object);
+}
+
 static void counters_and_gauges(void **state)
 {
 	struct stack_counters counters = { .frames_in = 5, .bytes_out = UINT64_MAX };
@@ -174,6 +250,7 @@ int main(void)
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(connections),
 		cmocka_unit_test(every_field_is_there),
+		cmocka_unit_test(ecn_and_fastopen),
 		cmocka_unit_test(counters_and_gauges),
 	};
 

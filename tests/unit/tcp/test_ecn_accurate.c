@@ -142,6 +142,7 @@ static void accurate_reaction(void **state)
 	           (struct seg){ .flags = TCP_ACK | ace(7), .seq = 1001, .ack = OURS(1 + 4 * MSS), .options = told });
 	assert_int_equal(peer_info(p).delivered, 4);
 	assert_int_equal(peer_info(p).delivered_ce, 2);
+	assert_int_equal(peer_info(p).accecn_option, STACK_ACCECN_OPTION_SEEN);
 	assert_int_equal(peer_info(p).delivered_ce_bytes, 2 * MSS);
 	assert_int_equal(peer_info(p).delivered_e0_bytes, 2 * MSS);
 	cwnd = (uint32_t)peer_info(p).cwnd;
@@ -239,6 +240,7 @@ static void everything_is_marked(void **state)
 		peer_sends(p, (struct seg){ .flags = TCP_ACK | ace(cep), .seq = 1001, .ack = OURS(1 + acked) });
 	}
 	assert_int_equal(counters(p).ecn_fallbacks, 1);
+	assert_true(peer_info(p).ecn_fallback);
 	assert_int_equal(peer_info(p).ecn_codepoint, NOT_ECT);
 	finish(p);
 }
@@ -283,6 +285,8 @@ static void zeroed_option(void **state)
 	           (struct seg){ .flags = TCP_ACK | ace(5), .seq = 1001, .ack = OURS(1 + 5 * MSS), .options = lies });
 	assert_int_equal(peer_info(p).delivered_ce, 0);
 	assert_int_equal(peer_info(p).delivered_ce_bytes, 0);
+	assert_int_equal(peer_info(p).accecn_option, STACK_ACCECN_OPTION_MANGLED);
+	assert_false(peer_info(p).ecn_fallback);
 	assert_int_equal(peer_info(p).ecn_codepoint, ECT0);
 	finish(p);
 }

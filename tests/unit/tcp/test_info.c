@@ -197,6 +197,35 @@ static void patience(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* Also without ECN; and how long RACK waits for what may only be late. */
+static void delivered_and_late(void **state)
+{
+	static const struct tcp_options sack = { .has_mss = true, .mss = 1000, .sack_permitted = true };
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	peer_sends(p, (struct seg){ .flags = TCP_SYN, .seq = 1000, .options = sack });
+	expect(p, (struct seg){ .flags = TCP_SYN | TCP_ACK, .seq = OURS(0), .ack = 1001 });
+	peer_waits(p, DURATION_MS(80)); /* the least round trip */
+	acknowledges(p, 1, 0);
+	assert_int_equal(peer_info(p).delivered, 0); /* no SYN among them */
+	assert_int_equal(peer_info(p).reo_wnd.ns, DURATION_MS(20).ns);
+	service_sends(p, 4500);
+	peer_waits(p, DURATION_MS(80));
+	acknowledges(p, 2001, 0);
+	assert_int_equal(peer_info(p).delivered, 2);
+	peer_sends(p,
+	           (struct seg){ .flags = TCP_ACK,
+	                         .seq = 1001,
+	                         .ack = OURS(2001),
+	                         .options = { .sack_count = 1, .sack = { { SEQ(OURS(3001)), SEQ(OURS(4001)) } } } });
+	assert_int_equal(peer_info(p).delivered, 3); /* by SACK, too, and once */
+	acknowledges(p, 4501, 0);
+	assert_int_equal(peer_info(p).delivered, 5);
+	assert_int_equal(peer_info(p).delivered_ce, 0);
+	peer_stop_anyhow(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +236,7 @@ int main(void)
 		cmocka_unit_test(round_trip_of_a_receiver),
 		cmocka_unit_test(order_and_sizes),
 		cmocka_unit_test(patience),
+		cmocka_unit_test(delivered_and_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
