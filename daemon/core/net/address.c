@@ -250,6 +250,8 @@ static void detection_step(struct stack *stack, struct own_address *address)
 	address->state = instant_reached(address->preferred_until, stack->now) ? STACK_ADDRESS_DEPRECATED
 	                                                                       : STACK_ADDRESS_PREFERRED;
 	neighbour_routes_changed(stack);
+	if (ipv6_is_link_local(&address->ip)) /* our groups were told from nowhere: RFC 3590 section 4 */
+		mld_changed(stack);
 }
 
 void address_timers(struct stack *stack)

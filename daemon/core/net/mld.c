@@ -64,7 +64,7 @@ static void report(struct stack *stack, uint8_t kind)
 
 	if (count == 0)
 		return;
-	if (own) /* else from nowhere, as long as our address is on trial: RFC 3590 */
+	if (own && ipv6_is_link_local(&own->ip)) /* else from nowhere, as long as it is on trial: RFC 3590 */
 		ip.source = own->ip;
 	message.word = count;
 	message.payload_bytes = count * RECORD_BYTES;

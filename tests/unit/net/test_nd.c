@@ -572,6 +572,46 @@ static void groups_are_reported(void **state)
 	peer_stop(p);
 }
 
+/* The sources of the reports that the stack has sent: only from our link-local address or from nowhere, else routers
+ * ignore them (RFC 3810 section 5.2.14). Returns how many came from the former. */
+static uint32_t good_reports(struct peer *p)
+{
+	uint32_t count = 0;
+
+	while (p->frame_first < p->frame_count) {
+		struct ip_packet ip;
+
+		if (next_icmp6(p, &ip).type != ICMP6_MLD2_REPORT)
+			continue;
+		assert_true(ipv6_is_link_local(&ip.source) || ipv6_is_unspecified(&ip.source));
+		count += ipv6_is_link_local(&ip.source);
+	}
+	return count;
+}
+
+/* RFC 3590 section 4: what was told from nowhere is told again once we have an address to say it from. */
+static void report_has_a_source(void **state)
+{
+	struct peer *p = start_tentative(with_detection);
+	struct ip_addr near = STACK_NEAR_IP;
+
+	(void)state;
+	peer_waits(p, DURATION_S(10));
+	assert_int_equal(good_reports(p), 2);
+	peer_stop(p);
+	p = start_tentative(with_detection);
+	sends_nd(p, NOWHERE, ipv6_solicited_node(&near), asks(near, NULL));
+	assert_string_equal(own_state(p, near, NULL), "duplicate");
+	peer_turn(p);
+	peer_waits(p, DURATION_S(10));
+	assert_string_equal(own_state(p, STACK_IP, NULL), "preferred");
+	stack_announce(p->stack);
+	peer_turn(p);
+	peer_waits(p, DURATION_S(10));
+	assert_int_equal(good_reports(p), 0);
+	peer_stop(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -591,6 +631,7 @@ int main(void)
 		cmocka_unit_test(stable_address),
 		cmocka_unit_test(announcement),
 		cmocka_unit_test(groups_are_reported),
+		cmocka_unit_test(report_has_a_source),
 	};
 
 	return over_ipv6() == 0 ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
