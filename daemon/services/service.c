@@ -76,6 +76,38 @@ void service_stop(struct service *service)
 	free(service);
 }
 
+/* What ends nothing, and asks for nothing to be done: for who looks at the counters, or debugs. */
+static void note_advice(struct service *service, const struct stack_ready *ready)
+{
+	const struct stack *stack = service->host->stack;
+	const char *name = service->options.name;
+	struct stack_soft_error error;
+	int64_t urgent;
+
+	if (ready->flags & READY_TROUBLE) {
+		service->stats.troubles++;
+		log_write(LOG_DEBUG, "service %s: a peer acknowledges nothing; TCP goes on trying", name);
+	}
+	if ((ready->flags & READY_SOFT_ERROR) && stack_soft_error(stack, ready->conn, &error) == 0) {
+		service->stats.soft_errors++;
+		log_write(LOG_DEBUG, "service %s: ICMP type %u code %u about a connection, which goes on", name,
+		          error.type, error.code);
+	}
+	if (ready->flags & READY_URGENT) {
+		urgent = stack_urgent(stack, ready->conn);
+		service->stats.urgencies++;
+		log_write(LOG_DEBUG, "service %s: urgent data, %lld bytes from here on", name,
+		          urgent > 0 ? (long long)urgent : 0);
+	}
+}
+
+void service_ready(struct service *service, const struct stack_ready *ready)
+{
+	if (ready->flags & (READY_TROUBLE | READY_SOFT_ERROR | READY_URGENT))
+		note_advice(service, ready);
+	service->type->ready(service, ready);
+}
+
 void service_drain(struct service *service, struct conn_handle conn)
 {
 	struct iovec iov[SERVICE_SPANS];

@@ -58,7 +58,10 @@ struct service_options {
 	X(refused, "connections reset because of the service's own limit or lack of memory")                         \
 	X(target_failures, "connections reset because the target could not be reached")                              \
 	X(target_resets, "connections reset because the target did so")                                              \
-	X(idle_timeouts, "connections ended because nothing moved")
+	X(idle_timeouts, "connections ended because nothing moved")                                                  \
+	X(troubles, "times data had been sent so often that TCP gave notice (R1), and it went on")                   \
+	X(soft_errors, "times ICMP errors were told that ended nothing")                                             \
+	X(urgencies, "times urgent data were announced")
 
 struct service_stats {
 #define SERVICE_COUNTER_FIELD(name, help) uint64_t name;
@@ -102,11 +105,9 @@ int service_target_parse(const char *text, struct service_target *ret_target, ch
 int service_start(const struct service_type *type, struct service_host *host, const struct service_options *options,
                   struct service **ret_service);
 
-/* Something is new about one of its connections. */
-static inline void service_ready(struct service *service, const struct stack_ready *ready)
-{
-	service->type->ready(service, ready);
-}
+/* Something is new about one of its connections. What TCP tells for information only (trouble, ICMP errors that ended
+ * nothing, urgent data ahead: RFC 9293 MUST-32, MUST-47, SHLD-25) is counted here for every kind. */
+void service_ready(struct service *service, const struct stack_ready *ready);
 
 /* A reload: connections accepted from now on get these options; name and id don't change. 0 or -EINVAL. */
 int service_configure(struct service *service, const struct service_options *options);

@@ -267,6 +267,30 @@ void fake_peer_urges(struct fake_conn *conn)
 	conn->pending |= READY_URGENT;
 }
 
+void fake_tells_trouble(struct fake_conn *conn)
+{
+	conn->pending |= READY_TROUBLE;
+}
+
+void fake_tells_soft_error(struct fake_conn *conn, uint8_t type, uint8_t code)
+{
+	conn->soft_error =
+	        (struct stack_soft_error){ .count = conn->soft_error.count + 1, .type = type, .code = code };
+	conn->pending |= READY_SOFT_ERROR;
+}
+
+int stack_soft_error(const struct stack *stack, struct conn_handle handle, struct stack_soft_error *ret_error)
+{
+	const struct fake_conn *conn = find(stack, handle);
+
+	if (!conn)
+		return -EBADF;
+	if (conn->soft_error.count == 0)
+		return -ENOENT;
+	*ret_error = conn->soft_error;
+	return 0;
+}
+
 int64_t stack_urgent(const struct stack *stack, struct conn_handle handle)
 {
 	const struct fake_conn *conn = find(stack, handle);

@@ -24,6 +24,7 @@ struct fake_conn {
 	size_t offered;        /* by the last stack_space, to be committed at most */
 	bool wants_room, dead; /* dead: reset or timed out */
 
+	struct stack_soft_error soft_error;
 	size_t in_urgent;  /* bytes from the first unread one on that are urgent */
 	size_t out_urgent; /* end of what was marked urgent, in all that was ever sent */
 	size_t out_total;  /* ever sent */
@@ -42,6 +43,9 @@ struct fake_conn *fake_accept(struct stack *stack, uint16_t service);
 void fake_peer_sends(struct fake_conn *conn, const void *bytes, size_t length);
 /* All that was sent and not read is urgent. */
 void fake_peer_urges(struct fake_conn *conn);
+/* TCP gives notice (R1), and of an ICMP error that ended nothing. */
+void fake_tells_trouble(struct fake_conn *conn);
+void fake_tells_soft_error(struct fake_conn *conn, uint8_t type, uint8_t code);
 void fake_peer_closes(struct fake_conn *conn);
 void fake_peer_resets(struct fake_conn *conn, enum tcp_cause cause);
 /* The peer takes and acknowledges up to `length` bytes of what was sent, and the end when nothing is left; returns

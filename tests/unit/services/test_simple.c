@@ -1,6 +1,7 @@
 /* echo, discard and chargen over a fake stack: all of them with spans of every size, with little room, and with ends
  * in every order. */
 #include "services/service.h"
+#include "support/fake_log.h"
 #include "support/fake_stack.h"
 #include "support/pattern.h"
 
@@ -193,6 +194,48 @@ static void each_lets_go_once_of_a_dead_connection(void **state)
 	}
 }
 
+/* What TCP tells without an end of the connection is counted and can be read about, and nothing else comes of it. */
+static void each_is_told_of_trouble(void **state)
+{
+	static const char *const kinds[] = { "echo", "discard", "chargen" };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		const struct service_stats *stats;
+		struct fake_conn *conn;
+		struct fixture f;
+
+		setup(&f, kinds[i], 0, 0);
+		stats = &f.service->stats;
+		conn = fake_accept(f.host.stack, 3);
+		fake_set_room(conn, 5000);
+		turn(&f);
+		assert_int_equal(stats->troubles + stats->soft_errors + stats->urgencies, 0);
+		fake_tells_trouble(conn);
+		turn(&f);
+		assert_non_null(strstr(fake_log_last(), "acknowledges nothing"));
+		fake_tells_soft_error(conn, 3, 1);
+		turn(&f);
+		assert_non_null(strstr(fake_log_last(), "ICMP type 3 code 1"));
+		fake_tells_soft_error(conn, 11, 0);
+		turn(&f);
+		fake_peer_sends(conn, "hello", 5);
+		fake_peer_urges(conn);
+		turn(&f);
+		assert_non_null(strstr(fake_log_last(), "urgent data, 5 bytes"));
+		assert_int_equal(stats->troubles, 1);
+		assert_int_equal(stats->soft_errors, 2);
+		assert_int_equal(stats->urgencies, 1);
+		assert_int_equal(stats->bytes_in, 5);
+		assert_int_equal(stats->peer_errors + stats->ended, 0);
+		fake_peer_closes(conn);
+		fake_set_room(conn, SIZE_MAX);
+		turn(&f);
+		assert_true(conn->closed);
+		teardown(&f);
+	}
+}
+
 /* The administrator's FIN has gone out: whatever the peer still sends, its own end must be noticed. */
 static void each_ends_after_an_administrators_close(void **state)
 {
@@ -342,6 +385,7 @@ int main(void)
 		cmocka_unit_test(echo_leaves_unread_what_finds_no_room),
 		cmocka_unit_test(echo_goes_on_after_idling),
 		cmocka_unit_test(each_lets_go_once_of_a_dead_connection),
+		cmocka_unit_test(each_is_told_of_trouble),
 		cmocka_unit_test(each_ends_after_an_administrators_close),
 		cmocka_unit_test(discard_reads_all_and_closes_at_the_end),
 		cmocka_unit_test(chargen_rotates_on_across_partial_fills),

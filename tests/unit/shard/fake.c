@@ -313,6 +313,11 @@ int service_start(const struct service_type *type, struct service_host *host, co
 	return 0;
 }
 
+void service_ready(struct service *service, const struct stack_ready *ready)
+{
+	service->type->ready(service, ready);
+}
+
 int service_configure(struct service *service, const struct service_options *options)
 {
 	if (options->connections_max == 13)
