@@ -1,6 +1,6 @@
 /* Multicast listener discovery, version 2, the listener's side (RFC 3810): which groups we hear is told when that
  * changes, and when somebody asks. Switches pass on only what is told, so without this neighbours could not find us.
- */
+ * Where a querier of version 1 is heard of, we speak that (section 8.2). */
 #include "core/tcp/engine.h"
 #include "core/wire/bytes.h"
 #include "core/wire/ipv6.h"
@@ -10,9 +10,11 @@
 #define REPORTS 2 /* unasked ones for each change: RFC 3810 section 9.1, "Robustness Variable" */
 #define REPORT_INTERVAL DURATION_S(1)
 #define ANSWER_DELAY_MOST DURATION_S(10)
+#define OLD_QUERIER_TIME DURATION_S(260) /* section 9.12 */
 
 enum {
-	QUERY_BYTES_LEAST = 20, /* behind the ICMPv6 header: version 2 */
+	QUERY_BYTES_1 = 16,     /* behind the ICMPv6 header: version 1, exactly (section 8.1) */
+	QUERY_BYTES_LEAST = 20, /* version 2 */
 	RECORD_BYTES = 20,
 	RECORD_IS_EXCLUDE = 2, /* section 5.2.12: what is so, and what has become so */
 	RECORD_TO_EXCLUDE = 4,
@@ -49,29 +51,46 @@ static uint32_t write_records(const struct stack *stack, uint8_t *out, uint8_t k
 	return count;
 }
 
-static void report(struct stack *stack, uint8_t kind)
+/* `bytes` has the payload in place, and room for the headers before it. */
+static void send_report(struct stack *stack, const struct ip_addr *destination, uint8_t *bytes, uint8_t type,
+                        uint32_t word, uint32_t payload_bytes)
 {
-	uint8_t bytes[IPV6_ROUTER_ALERT_BYTES + ICMP6_HEADER_BYTES + OWN_ADDRESSES_MAX * RECORD_BYTES];
 	uint8_t *icmp = bytes + IPV6_ROUTER_ALERT_BYTES;
-	const struct own_address *own = address_for(stack, &all_mld2_routers);
-	struct icmp6_message message = { .type = ICMP6_MLD2_REPORT, .payload = icmp + ICMP6_HEADER_BYTES };
+	const struct own_address *own = address_for(stack, destination);
+	struct icmp6_message message = {
+		.type = type, .word = word, .payload = icmp + ICMP6_HEADER_BYTES, .payload_bytes = payload_bytes
+	};
 	struct ip_packet ip = {
-		.destination = all_mld2_routers,
+		.destination = *destination,
 		.ttl = 1,
 		.protocol = IP_PROTOCOL_HOP_BY_HOP,
 	};
-	uint32_t count = write_records(stack, icmp + ICMP6_HEADER_BYTES, kind);
 
-	if (count == 0)
-		return;
 	if (own && ipv6_is_link_local(&own->ip)) /* else from nowhere, as long as it is on trial: RFC 3590 */
 		ip.source = own->ip;
-	message.word = count;
-	message.payload_bytes = count * RECORD_BYTES;
 	ipv6_write_router_alert(bytes, IP_PROTOCOL_ICMPV6);
 	COUNT(stack, icmp_out);
 	ip_send(stack, &ip, bytes,
 	        IPV6_ROUTER_ALERT_BYTES + (uint32_t)icmp6_write(icmp, &ip.source, &ip.destination, &message));
+}
+
+static void report(struct stack *stack, uint8_t kind)
+{
+	uint8_t bytes[IPV6_ROUTER_ALERT_BYTES + ICMP6_HEADER_BYTES + OWN_ADDRESSES_MAX * RECORD_BYTES];
+	uint8_t *records = bytes + IPV6_ROUTER_ALERT_BYTES + ICMP6_HEADER_BYTES;
+	uint32_t count = write_records(stack, records, kind);
+
+	if (count > 0 && !instant_before(stack->now, stack->net6.mld1_until)) {
+		send_report(stack, &all_mld2_routers, bytes, ICMP6_MLD2_REPORT, count, count * RECORD_BYTES);
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++) { /* RFC 2710: each in a message to the group itself */
+		struct ip_addr group;
+
+		memcpy(group.b, records + i * RECORD_BYTES + 4, 16);
+		memcpy(records, group.b, 16); /* over the first one, which has had its turn */
+		send_report(stack, &group, bytes, ICMP6_MLD_REPORT, 0, 16);
+	}
 }
 
 void mld_changed(struct stack *stack)
@@ -125,8 +144,10 @@ enum stack_verdict mld_query_arrives(struct stack *stack, const struct ip_packet
 
 	/* RFC 3810 section 6.2. */
 	if (!ipv6_is_link_local(&ip->source) || ip->ttl != 1 || !ip->router_alert || ip->from_fragments ||
-	    icmp->payload_bytes < QUERY_BYTES_LEAST)
+	    (icmp->payload_bytes != QUERY_BYTES_1 && icmp->payload_bytes < QUERY_BYTES_LEAST))
 		return VERDICT_DROP_ICMP;
+	if (icmp->payload_bytes == QUERY_BYTES_1)
+		net->mld1_until = instant_add(stack->now, OLD_QUERIER_TIME);
 	memcpy(group.b, icmp->payload, 16);
 	if (!ip_addr_is_any(&group) && !address_hears_group(stack, &group))
 		return VERDICT_DROP_ICMP;

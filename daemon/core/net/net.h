@@ -60,6 +60,7 @@ struct net6 {
 
 	uint8_t reports_left; /* of MLD, unasked */
 	struct instant report_due, answer_due;
+	struct instant mld1_until; /* a querier of version 1 is there, and hears nothing else */
 
 	struct hash_key flow_label_key;
 };

@@ -572,6 +572,65 @@ static void groups_are_reported(void **state)
 	peer_stop(p);
 }
 
+static void another_address(struct stack_config *config)
+{
+	config->address[config->address_count++] = (struct stack_address){ OTHER_IP(9), 64 };
+}
+
+static void expect_old_report(struct peer *p, struct ip_addr own)
+{
+	struct ip_addr near = STACK_NEAR_IP, group = ipv6_solicited_node(&own);
+	struct ip_packet ip;
+	struct icmp6_message report = next_icmp6(p, &ip);
+
+	assert_int_equal(report.type, ICMP6_MLD_REPORT);
+	assert_true(ip_addr_equal(&ip.source, &near) && ip_addr_equal(&ip.destination, &group));
+	assert_int_equal(ip.ttl, 1);
+	assert_true(ip.router_alert);
+	assert_int_equal(report.payload_bytes, 16);
+	assert_memory_equal(report.payload, &group, 16);
+}
+
+/* RFC 3810 section 8.2: a querier of version 1 is answered in its own, for as long as it is heard of. */
+static void old_querier(void **state)
+{
+	struct peer *p = start6(another_address);
+	uint8_t bytes[8 + 8 + 16] = { 0 };
+	struct ip_packet ip = {
+		.source = NEAR_IP(1), .destination = IPV6_ALL_NODES, .ttl = 1, .protocol = IP_PROTOCOL_HOP_BY_HOP
+	};
+	struct icmp6_message query = { .type = ICMP6_MLD_QUERY, .word = 1000u << 16, .payload_bytes = 16 };
+
+	(void)state;
+	ipv6_write_router_alert(bytes, IP_PROTOCOL_ICMPV6);
+	query.payload = bytes + 16;
+	icmp6_write(bytes + 8, &ip.source, &ip.destination, &query);
+	assert_int_equal(sends_ip6(p, ip, bytes, sizeof(bytes)), VERDICT_ACCEPTED);
+	peer_waits(p, DURATION_S(1));
+	expect_old_report(p, STACK_IP);
+	expect_old_report(p, OTHER_IP(9));
+	expect_nothing(p);
+	peer_waits(p, DURATION_S(258));
+	for (int version = 1; version <= 2; version++) {
+		stack_announce(p->stack);
+		peer_turn(p);
+		for (int i = 0; i < 3; i++)
+			next_frame(p); /* announcements */
+		if (version == 1) {
+			expect_old_report(p, STACK_IP);
+			expect_old_report(p, OTHER_IP(9));
+		} else {
+			struct icmp6_message report = next_icmp6(p, &ip);
+
+			assert_int_equal(report.type, ICMP6_MLD2_REPORT);
+			assert_int_equal(report.word, 2);
+		}
+		peer_waits(p, DURATION_S(5));
+		peer_ignores_rest(p);
+	}
+	peer_stop(p);
+}
+
 /* The sources of the reports that the stack has sent: only from our link-local address or from nowhere, else routers
  * ignore them (RFC 3810 section 5.2.14). Returns how many came from the former. */
 static uint32_t good_reports(struct peer *p)
@@ -631,6 +690,7 @@ int main(void)
 		cmocka_unit_test(stable_address),
 		cmocka_unit_test(announcement),
 		cmocka_unit_test(groups_are_reported),
+		cmocka_unit_test(old_querier),
 		cmocka_unit_test(report_has_a_source),
 	};
 
