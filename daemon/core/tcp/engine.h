@@ -635,6 +635,8 @@ uint32_t receive_unread(const struct conn *conn);
 bool receive_in_order(struct stack *stack, struct conn *conn, const uint8_t *bytes, uint32_t length);
 /* Keeps payload ahead of rcv_nxt. False: no room for it. */
 bool receive_out_of_order(struct stack *stack, struct conn *conn, seq_t at, const uint8_t *bytes, uint32_t length);
+/* The peer's FIN has been taken: what it sent beyond that, against its own word, is thrown away. */
+void receive_ends(struct stack *stack, struct conn *conn);
 /* What is held beyond holes, for an ACK: RFC 2018 section 4, the block with the latest arrival first, then those
  * reported most recently. Nothing where SACK was not agreed on. */
 void receive_sack_blocks(const struct conn *conn, struct tcp_options *options);

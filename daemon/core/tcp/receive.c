@@ -93,6 +93,17 @@ static void absorb_holes(struct stack *stack, struct conn *conn)
 	conn->bytes_received += (uint32_t)seq_diff(conn->rcv_nxt, filled);
 }
 
+void receive_ends(struct stack *stack, struct conn *conn)
+{
+	struct receive_queue *rx = conn->rx;
+
+	if (!rx || !rx->holes)
+		return;
+	drop_holes(stack, rx);
+	if (nothing_in_strip(rx) && !rx->first_span)
+		strip_release(&rx->strip, &stack->blocks, rx->read, true);
+}
+
 /* RFC 2883 section 4: what of it is here already. */
 static void note_overlap(struct stack *stack, struct conn *conn, const struct ranges *holes, seq_t at, seq_t end)
 {

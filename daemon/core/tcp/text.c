@@ -129,6 +129,7 @@ int step8_fin(struct stack *stack, struct conn *conn, struct arrival *in)
 	}
 	conn->rcv_nxt = seq_add(conn->rcv_nxt, 1);
 	conn->flags |= CONN_FIN_RECEIVED;
+	receive_ends(stack, conn);
 	urgent_settle(conn);
 	ack_now(stack, conn);
 	conn_tell(stack, conn, READY_EOF | READY_READABLE);

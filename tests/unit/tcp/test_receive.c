@@ -248,6 +248,27 @@ static void holes_leave_memory_to_others(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* A peer that contradicts itself: text, and a FIN before it. The FIN is the end; what lies beyond it is neither
+ * reported nor kept. */
+static void fin_ends_what_came_beyond_it(void **state)
+{
+	const struct tcp_options sack = { .has_mss = true, .mss = 1460, .sack_permitted = true };
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	peer_establishes(p, sack);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1102, .ack = OURS(1), .length = 500 });
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1001 });
+	assert_int_equal(p->last.options.sack_count, 1);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK | TCP_FIN, .seq = 1001, .ack = OURS(1), .length = 100 });
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1102, .check_options = true });
+	assert_int_equal(peer_info(p).state, TCPS_CLOSE_WAIT);
+	assert_int_equal(peer_info(p).rcv_holes, 0);
+	assert_int_equal(service_reads(p), 100);
+	assert_int_equal(buffer_bytes(p), 0);
+	peer_stop(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +276,7 @@ int main(void)
 		cmocka_unit_test(every_second_segment_is_acknowledged),
 		cmocka_unit_test(super_frame_is_many_segments),
 		cmocka_unit_test(fin_beyond_a_hole_is_answered),
+		cmocka_unit_test(fin_ends_what_came_beyond_it),
 		cmocka_unit_test(segment_without_timestamps_is_dropped),
 		cmocka_unit_test(challenge_tells_of_holes),
 		cmocka_unit_test(timestamp_of_unacceptable_ack_is_not_kept),
