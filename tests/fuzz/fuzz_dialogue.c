@@ -2,38 +2,31 @@
  * them. Segments are written relative to where the connection stands, so that almost every input gets deep. */
 #include "core/wire/arp.h"
 #include "core/wire/icmp.h"
+#include "core/wire/nd.h"
 #include "fuzz.h"
-#include "rig.h"
+#include "judge.h"
+#include "program.h"
+#include "tunables.h"
 
-#define HEADERS (ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES)
+#include <errno.h>
+
+/* Of even numbers are over IPv4, of odd ones over IPv6. */
 #define PORTS 6
+#define PORT_FIRST 40000
 
-static uint8_t take8(struct reader *program)
+static bool is_v6(uint16_t port)
 {
-	const uint8_t *byte = reader_take(program, 1);
-
-	return byte ? *byte : 0;
+	return port % 2 == 1;
 }
 
-static uint16_t take16(struct reader *program)
+static struct flow flow_of(uint16_t local_port, uint16_t port)
 {
-	const uint8_t *bytes = reader_take(program, 2);
+	struct flow flow = { .local = is_v6(port) ? RIG_OWN6 : RIG_OWN,
+		             .remote = is_v6(port) ? RIG_PEER6 : RIG_PEER };
 
-	return bytes ? load16(bytes) : 0;
-}
-
-/* Mostly none, sometimes a little, seldom far. */
-static uint32_t take_offset(struct reader *program)
-{
-	uint8_t byte = take8(program);
-
-	if (byte < 160)
-		return 0;
-	if (byte < 192)
-		return byte & 31u;
-	if (byte < 224)
-		return 0u - (byte & 31u);
-	return (uint32_t)(int16_t)take16(program) << (byte & 7) * 2;
+	flow.local_port = local_port;
+	flow.remote_port = port;
+	return flow;
 }
 
 /* Few values, so that windows often stay as they are, and often are closed. */
@@ -62,6 +55,46 @@ static bool find_flow(const struct rig *rig, uint16_t port, struct stack_conn_in
 /* ---- what the peer does ------------------------------------------------------------------------------------------
  */
 
+/* Around what is in flight: edges of segments and a little beside them, and sometimes what was acknowledged before.
+ */
+static void take_sack_blocks(struct reader *program, const struct stack_conn_info *info, struct tcp_options *options,
+                             uint8_t count)
+{
+	uint32_t mss = info->mss > 0 ? info->mss : 500;
+
+	options->sack_count = count;
+	for (int i = 0; i < count; i++) {
+		uint8_t where = take8(program), length = take8(program);
+		uint32_t start = info->snd_una + (where & 15) * (where & 16 ? mss : 100);
+		uint32_t end = start + (length & 15) * (length & 16 ? mss : 100);
+
+		if (where >= 224) /* a duplicate */
+			start -= 3 * mss;
+		if (length >= 240)
+			end = info->snd_nxt + (length & 3) - 1;
+		else if (length >= 224)
+			end += (length & 3) - 1u;
+		options->sack[i] = (struct tcp_sack_block){ SEQ(start), SEQ(end) };
+	}
+}
+
+/* What few segments have. */
+static void take_rare_options(struct reader *program, struct tcp_options *options)
+{
+	uint8_t bits = take8(program);
+
+	options->has_user_timeout = bits & 1;
+	options->user_timeout_minutes = bits & 2;
+	options->user_timeout = bits & 1 ? take16(program) & 0x7fff : 0;
+	options->has_fastopen = bits & 4;
+	options->fastopen_bytes = bits & 8 ? 8 : 0;
+	options->has_accecn = bits & 16;
+	options->accecn_order = bits >> 5 & 1;
+	options->accecn_count = bits >> 6;
+	for (int i = 0; i < options->accecn_count; i++)
+		options->accecn[i] = take16(program);
+}
+
 static void take_options(struct reader *program, struct rig *rig, const struct stack_conn_info *info,
                          struct tcp_segment *segment)
 {
@@ -77,33 +110,78 @@ static void take_options(struct reader *program, struct rig *rig, const struct s
 	}
 	options->has_timestamps = (segment->flags & TCP_SYN) ? bits & 8 : info->timestamps && (bits & 7);
 	options->tsval = (uint32_t)(rig->now.ns / 1000000) + take_offset(program);
-	options->tsecr = (uint32_t)(rig->now.ns / 1000000) - take8(program);
-	if (segment->flags & TCP_SYN)
-		return;
-	options->sack_count = bits >> 6;
-	for (int i = 0; i < options->sack_count; i++) {
-		uint32_t start = info->snd_una + take8(program) * 100u;
+	options->tsecr = rig->tsval[segment->source_port % 8] - take8(program) / 8;
+	if (!(segment->flags & TCP_SYN))
+		take_sack_blocks(program, info, options, bits >> 6);
+	if ((bits & 0x38) == 0x38)
+		take_rare_options(program, options);
+}
 
-		options->sack[i] = (struct tcp_sack_block){ SEQ(start), SEQ(start + take8(program) * 50u) };
-	}
+/* Where the IP packet's payload is written; frame_in puts the headers in front of it. */
+static uint8_t *payload_place(uint8_t *frame, bool v6)
+{
+	return frame + ETHERNET_HEADER_BYTES + (v6 ? IPV6_HEADER_BYTES : IPV4_HEADER_BYTES);
+}
+
+static enum stack_verdict frame_in(struct rig *rig, uint8_t *frame, struct ip_packet *ip, uint16_t gso_bytes,
+                                   uint8_t checksum)
+{
+	bool v6 = !ip_addr_is_v4(&ip->source);
+	struct ethernet_header ethernet = { .destination = { { 2, 0, 0, 0, 0, 2 } },
+		                            .source = { { 2, 0, 0, 0, 0, 1 } },
+		                            .type = v6 ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4 };
+
+	ethernet_write(frame, &ethernet);
+	if (v6)
+		ipv6_write(frame + ETHERNET_HEADER_BYTES, ip);
+	else
+		ipv4_write(frame + ETHERNET_HEADER_BYTES, ip);
+	return rig_input(rig, frame, (size_t)(payload_place(frame, v6) - frame) + ip->payload_bytes, gso_bytes,
+	                 checksum);
+}
+
+/* To the stack, and to the judge. */
+static void segment_in(struct rig *rig, const struct tcp_segment *segment, uint8_t tos, bool super)
+{
+	static uint8_t frame[ETHERNET_HEADER_BYTES + IPV6_HEADER_BYTES + TCP_HEADER_BYTES_MAX + 65536];
+	struct flow flow = flow_of(segment->destination_port, segment->source_port);
+	struct ip_packet ip = {
+		.source = flow.remote, .destination = flow.local, .ttl = 64, .tos = tos, .protocol = IP_PROTOCOL_TCP
+	};
+	uint8_t *tcp = payload_place(frame, is_v6(segment->source_port));
+	uint32_t header = (uint32_t)tcp_write(tcp, segment);
+	uint32_t first = segment->seq.v + (segment->flags & TCP_SYN ? 1 : 0);
+	enum stack_verdict verdict;
+	struct judged before;
+	struct tcp_segment read;
+	bool judged;
+
+	for (uint32_t i = 0; i < segment->payload_bytes; i++)
+		tcp[header + i] = rig_pattern(first + i);
+	ip.payload_bytes = header + segment->payload_bytes;
+	WATCH_CHECK(tcp_read(tcp, ip.payload_bytes, &read) == 0); /* as many options as there was room for */
+	judged = judge_before(rig, &flow, &before);
+	verdict = frame_in(rig, frame, &ip, super ? 1440 : 0, FRAME_CHECKSUM_PARTIAL);
+	if (judged)
+		judge_after(rig, &flow, &before, &read, verdict);
+}
+
+static uint16_t take_flags(struct reader *program, uint8_t what)
+{
+	static const uint8_t flags[] = { TCP_ACK, TCP_ACK, TCP_ACK | TCP_PSH, TCP_ACK | TCP_FIN,
+		                         TCP_SYN, TCP_RST, TCP_ACK | TCP_URG, TCP_SYN | TCP_ACK };
+
+	return what >= 248 ? take16(program) & 0x1ff : flags[what & 7];
 }
 
 static void peer_sends(struct rig *rig, struct reader *program)
 {
-	static const uint8_t flags[] = { TCP_ACK, TCP_ACK, TCP_ACK | TCP_URG, TCP_ACK | TCP_FIN,
-		                         TCP_SYN, TCP_SYN, TCP_SYN | TCP_ACK, TCP_RST };
-	static uint8_t frame[HEADERS + TCP_HEADER_BYTES_MAX + 65536];
-	uint8_t what = take8(program), size;
+	uint8_t what = take8(program), how, size;
 	struct stack_conn_info info = { .rcv_nxt = 1000, .snd_nxt = 0 };
-	struct ip_packet ip = { .source = RIG_PEER, .destination = RIG_OWN, .ttl = 64, .protocol = IP_PROTOCOL_TCP };
-	struct ethernet_header ethernet = { .destination = { { 2, 0, 0, 0, 0, 2 } },
-		                            .source = { { 2, 0, 0, 0, 0, 1 } },
-		                            .type = ETHERTYPE_IPV4 };
-	struct tcp_segment segment = { .source_port = (uint16_t)(40000 + (what >> 3) % PORTS),
+	struct tcp_segment segment = { .source_port = (uint16_t)(PORT_FIRST + (what >> 3) % PORTS),
 		                       .destination_port = RIG_PORT };
-	uint32_t header, first;
 
-	segment.flags = what >= 248 ? take8(program) : flags[what & 7];
+	segment.flags = take_flags(program, what);
 	if (find_flow(rig, segment.source_port, &info)) {
 		segment.destination_port = info.flow.local_port;
 	} else if (segment.flags & TCP_ACK) { /* perhaps it brings a cookie back */
@@ -114,19 +192,16 @@ static void peer_sends(struct rig *rig, struct reader *program)
 	segment.seq = SEQ(info.rcv_nxt + take_offset(program));
 	segment.ack = SEQ((what & 128 ? info.snd_una : info.snd_nxt) + take_offset(program));
 	segment.window = take_window(program);
-	if (segment.flags & TCP_URG)
-		segment.urgent_pointer = take16(program);
 	take_options(program, rig, &info, &segment);
+	how = take8(program);
+	if (how & 128) /* around the window's right edge */
+		segment.seq = SEQ(info.rcv_nxt + info.rcv_wnd + (how & 7) - 4u);
+	if (how & 64)
+		segment.flags |= (uint16_t)(take8(program) & 7) << 6; /* ECE, CWR, AE */
+	segment.urgent_pointer = segment.flags & TCP_URG ? take16(program) : 0;
 	size = take8(program);
-	segment.payload_bytes = size < 100 ? 0 : size < 240 ? size * 10u : size * 200u;
-	header = (uint32_t)tcp_write(frame + HEADERS, &segment);
-	first = segment.seq.v + (segment.flags & TCP_SYN ? 1 : 0);
-	for (uint32_t i = 0; i < segment.payload_bytes; i++)
-		frame[HEADERS + header + i] = rig_pattern(first + i);
-	ip.payload_bytes = header + segment.payload_bytes;
-	ethernet_write(frame, &ethernet);
-	ipv4_write(frame + ETHERNET_HEADER_BYTES, &ip);
-	rig_input(rig, frame, HEADERS + ip.payload_bytes, size >= 240 ? 1460 : 0, FRAME_CHECKSUM_PARTIAL);
+	segment.payload_bytes = size < 100 ? 0 : size < 120 ? size % 10u : size < 240 ? size * 10u : size * 200u;
+	segment_in(rig, &segment, how >> 3 & 3, size >= 240);
 }
 
 /* The peer says the same several times. */
@@ -134,13 +209,14 @@ static void peer_repeats(struct rig *rig, struct reader *program)
 {
 	struct reader again = *program;
 
-	for (int i = 0; i < 4 && rig->held_count < RIG_HELD; i++) {
+	for (int i = 0; i < 4 && rig->held_count + 1 < RIG_HELD; i++) {
 		*program = again;
 		peer_sends(rig, program);
 	}
 }
 
-static void peer_answers_arp(struct rig *rig)
+/* Tells its address, for both families. */
+static void peer_announces(struct rig *rig)
 {
 	struct ethernet_header ethernet = { .destination = { { 2, 0, 0, 0, 0, 2 } },
 		                            .source = { { 2, 0, 0, 0, 0, 1 } },
@@ -150,40 +226,105 @@ static void peer_answers_arp(struct rig *rig)
 		                  .sender_ip = RIG_PEER,
 		                  .target_mac = ethernet.destination,
 		                  .target_ip = RIG_OWN };
-	uint8_t frame[ETHERNET_HEADER_BYTES + ARP_BYTES];
+	struct ip_packet ip = {
+		.source = RIG_PEER6, .destination = RIG_OWN6, .ttl = 255, .protocol = IP_PROTOCOL_ICMPV6
+	};
+	struct nd_message nd = { .type = ICMP6_NEIGHBOUR_SOLICITATION,
+		                 .target = RIG_OWN6,
+		                 .options = { .has_source_mac = true, .source_mac = ethernet.source } };
+	uint8_t frame[ETHERNET_HEADER_BYTES + IPV6_HEADER_BYTES + ND_MESSAGE_BYTES_MAX];
 
 	ethernet_write(frame, &ethernet);
 	arp_write(frame + ETHERNET_HEADER_BYTES, &arp);
-	rig_input(rig, frame, sizeof(frame), 0, FRAME_CHECKSUM_UNKNOWN);
+	rig_input(rig, frame, ETHERNET_HEADER_BYTES + ARP_BYTES, 0, FRAME_CHECKSUM_UNKNOWN);
+	ip.payload_bytes = (uint32_t)nd_write(payload_place(frame, true), &ip.source, &ip.destination, &nd);
+	frame_in(rig, frame, &ip, 0, FRAME_CHECKSUM_UNKNOWN);
+	if (rig->memory.fail_from == UINT64_MAX)
+		rig->neighbours_until = instant_add(rig->now, DURATION_S(20));
 }
 
-/* An ICMP error about what is in flight. */
+/* ---- errors ------------------------------------------------------------------------------------------------------
+ */
+
+/* Is there a flight, and does the error speak of it? Else it must change nothing but what errors count. */
+static bool is_about_flight(const struct conn *conn, uint32_t seq)
+{
+	return seq - conn->snd_una.v < conn->snd_nxt.v - conn->snd_una.v;
+}
+
+static void error_in(struct rig *rig, const struct flow *flow, uint32_t seq, uint8_t what, uint32_t mtu)
+{
+	static const uint8_t types6[] = { ICMP6_UNREACHABLE, ICMP6_PACKET_TOO_BIG, ICMP6_PACKET_TOO_BIG,
+		                          ICMP6_TIME_EXCEEDED, ICMP6_PARAMETER_PROBLEM };
+	uint8_t frame[ETHERNET_HEADER_BYTES + IPV6_HEADER_BYTES + 80], quoted[64], *out, *tcp;
+	bool v6 = !ip_addr_is_v4(&flow->local);
+	struct ip_packet ip = { .source = flow->remote, .destination = flow->local, .ttl = 9 };
+	struct ip_packet about = {
+		.source = flow->local, .destination = flow->remote, .protocol = IP_PROTOCOL_TCP, .payload_bytes = 1480
+	};
+
+	memset(quoted, 0, sizeof(quoted));
+	out = payload_place(frame, v6);
+	tcp = quoted + (v6 ? IPV6_HEADER_BYTES : IPV4_HEADER_BYTES);
+	if (v6)
+		ipv6_write(quoted, &about);
+	else
+		ipv4_write(quoted, &about);
+	store16(tcp, flow->local_port);
+	store16(tcp + 2, flow->remote_port);
+	store32(tcp + 4, seq);
+	if (v6) {
+		struct icmp6_message message = { .type = types6[(what >> 3) % sizeof(types6)],
+			                         .code = what & 7,
+			                         .word = mtu,
+			                         .payload = quoted,
+			                         .payload_bytes = IPV6_HEADER_BYTES + 8 };
+
+		ip.protocol = IP_PROTOCOL_ICMPV6;
+		ip.payload_bytes = (uint32_t)icmp6_write(out, &ip.source, &ip.destination, &message);
+	} else {
+		struct icmp_message message = { .type = what & 64 ? ICMP_TIME_EXCEEDED : ICMP_UNREACHABLE,
+			                        .code = what & 7,
+			                        .next_hop_mtu = (uint16_t)mtu,
+			                        .payload = quoted,
+			                        .payload_bytes = IPV4_HEADER_BYTES + 8 };
+
+		ip.protocol = IP_PROTOCOL_ICMP;
+		ip.payload_bytes = (uint32_t)icmp_write(out, &message);
+	}
+	frame_in(rig, frame, &ip, 0, FRAME_CHECKSUM_UNKNOWN);
+}
+
+/* An ICMP error about what is in flight, or just beside it. RFC 5927: it never ends a connection that is open. */
 static void router_complains(struct rig *rig, struct reader *program)
 {
-	uint8_t what = take8(program), quoted[28], frame[HEADERS + 64];
+	uint8_t what = take8(program), where = take8(program);
+	uint16_t port = (uint16_t)(PORT_FIRST + where % PORTS);
 	struct stack_conn_info info = { .iss = 0 };
-	struct ethernet_header ethernet = { .destination = { { 2, 0, 0, 0, 0, 2 } }, .type = ETHERTYPE_IPV4 };
-	struct ip_packet about = {
-		.source = RIG_OWN, .destination = RIG_PEER, .protocol = IP_PROTOCOL_TCP, .payload_bytes = 8
-	};
-	struct ip_packet ip = { .source = RIG_PEER, .destination = RIG_OWN, .ttl = 9, .protocol = IP_PROTOCOL_ICMP };
-	struct icmp_message message = { .type = ICMP_UNREACHABLE,
-		                        .code = what & 7,
-		                        .next_hop_mtu = take16(program),
-		                        .payload = quoted,
-		                        .payload_bytes = sizeof(quoted) };
-	uint16_t port = (uint16_t)(40000 + (what >> 3) % PORTS);
+	struct conn before = { .id = 0 }, *conn;
+	uint32_t mtu = take16(program), seq;
+	struct stack_soft_error error;
 
 	if (!find_flow(rig, port, &info))
 		return;
-	ipv4_write(quoted, &about);
-	store16(quoted + 20, info.flow.local_port);
-	store16(quoted + 22, port);
-	store32(quoted + 24, info.snd_una + take_offset(program));
-	ip.payload_bytes = (uint32_t)icmp_write(frame + HEADERS, &message);
-	ethernet_write(frame, &ethernet);
-	ipv4_write(frame + ETHERNET_HEADER_BYTES, &ip);
-	rig_input(rig, frame, HEADERS + ip.payload_bytes, 0, FRAME_CHECKSUM_UNKNOWN);
+	if (where < 192)
+		mtu = 500 + mtu % 1200;
+	seq = where & 8 ? info.snd_nxt : info.snd_una + take_offset(program);
+	conn = judge_find(rig, &info.flow);
+	if (conn)
+		before = *conn;
+	error_in(rig, &info.flow, seq, what, mtu);
+	if (!conn)
+		return;
+	conn = judge_find(rig, &info.flow);
+	if (before.state >= TCPS_ESTABLISHED || !is_about_flight(&before, seq))
+		WATCH_CHECK(conn && conn->id == before.id && conn->state == before.state);
+	if (conn && !is_about_flight(&before, seq)) {
+		WATCH_CHECK(conn->mss == before.mss && conn->ready == before.ready);
+		WATCH_CHECK(conn->extra == before.extra);
+	}
+	if (conn && stack_soft_error(rig->stack, info.handle, &error) == 0)
+		WATCH_CHECK(error.count > 0 && error.at.ns <= rig->now.ns);
 }
 
 /* ---- what happens here -------------------------------------------------------------------------------------------
@@ -205,8 +346,8 @@ static void connects(struct rig *rig, struct reader *program)
 {
 	uint8_t what = take8(program);
 	struct stack_connect_options options = {
-		.remote = RIG_PEER,
-		.remote_port = (uint16_t)(40000 + what % PORTS),
+		.remote = what % PORTS % 2 ? RIG_PEER6 : RIG_PEER,
+		.remote_port = (uint16_t)(PORT_FIRST + what % PORTS),
 		.local_port = what & 64 ? RIG_PORT : 0,
 		.nodelay = what & 128,
 	};
@@ -238,6 +379,54 @@ static void memory_runs_out(struct rig *rig, struct reader *program)
 		test_memory_fail_after(&rig->memory, when >> 5);
 }
 
+/* The calls that say when and how something is sent. */
+static void service_urges(struct rig *rig, struct rig_conn *conn, uint8_t what)
+{
+	struct stack_conn_info info;
+	ssize_t thrown_away;
+	int r;
+
+	WATCH_CHECK(stack_info(rig->stack, conn->handle, &info) == 0);
+	switch (what % 5) {
+	case 0:
+	case 1:
+		r = stack_mark_urgent(rig->stack, conn->handle);
+		WATCH_CHECK(r == 0 || r == -EPIPE || r == -ECONNRESET || r == -ENODATA);
+		break;
+	case 2:
+		WATCH_CHECK(stack_cork(rig->stack, conn->handle, what & 8) == 0);
+		break;
+	case 3:
+		WATCH_CHECK(stack_set_nodelay(rig->stack, conn->handle, what & 8) == 0);
+		break;
+	default:
+		thrown_away = stack_flush(rig->stack, conn->handle);
+		WATCH_CHECK(thrown_away >= 0);
+		conn->write_seq -= (uint32_t)thrown_away;
+		break;
+	}
+	/* A pointer reaches 65,535 octets beyond what fits the window. */
+	WATCH_CHECK(stack_urgent(rig->stack, conn->handle) >= 0);
+	WATCH_CHECK(stack_urgent(rig->stack, conn->handle) <= (1ll << 30) + 2 * 65535);
+}
+
+/* The connection's tunables, or its listener's, or the stack's. */
+static void service_tunes(struct rig *rig, const struct rig_conn *conn, struct reader *program)
+{
+	uint8_t what = take8(program);
+	struct conn_handle handle = what % 4 || rig->listener.v == 0 ? conn->handle : rig->listener;
+	struct stack_tcp_config tcp;
+	bool sound;
+	int r;
+
+	WATCH_CHECK(stack_get_tcp(rig->stack, handle, &tcp) == 0);
+	change_tunables(&tcp, program);
+	sound = stack_tcp_config_valid(&tcp);
+	rig->garbage |= sound && tcp.keepalive_garbage;
+	r = what >= 192 ? stack_set_default_tcp(rig->stack, &tcp) : stack_set_tcp(rig->stack, handle, &tcp);
+	WATCH_CHECK(sound ? r == 0 || r == -ENOMEM : r == -EINVAL);
+}
+
 static void service_does(struct rig *rig, struct reader *program)
 {
 	uint8_t what = take8(program);
@@ -248,10 +437,10 @@ static void service_does(struct rig *rig, struct reader *program)
 		conn = &rig->conn[(conn - rig->conn + 1) % RIG_HANDLES];
 	if (!conn->used)
 		return;
-	switch (what % 8) {
+	switch (what % 10) {
 	case 0:
 	case 1:
-		rig_read_checked(rig, conn, 1u << what / 8 % 18);
+		rig_read_checked(rig, conn, 1u << what / 10 % 18);
 		break;
 	case 2:
 	case 3:
@@ -266,60 +455,11 @@ static void service_does(struct rig *rig, struct reader *program)
 	case 6:
 		rig_release(rig, conn, false);
 		break;
-	default:
+	case 7:
 		rig_release(rig, conn, true);
 		break;
-	}
-}
-
-/* Tunables of a connection, drawn to matter soon. No garbage in keepalive probes: the rig checks all it is sent. */
-static void service_tunes(struct rig *rig, struct rig_conn *conn, struct reader *program)
-{
-	struct stack_tcp_config tcp;
-	uint8_t what = take8(program);
-
-	WATCH_CHECK(stack_get_tcp(rig->stack, conn->handle, &tcp) == 0);
-	tcp.keepalive = what & 1;
-	tcp.user_timeout_option = what & 2;
-	tcp.delayed_ack = (struct duration){ what & 4 ? 0 : 40000000 };
-	tcp.user_timeout = (struct duration){ what & 8 ? 1000000000ll * take8(program) : 0 };
-	tcp.linger = (struct duration){ what & 16 ? 10000000ll * take8(program) : -1 };
-	tcp.icmp_policy = what / 32 % 3;
-	tcp.keepalive_idle = (struct duration){ 1 + 1000000ll * take16(program) };
-	tcp.keepalive_interval = (struct duration){ 1 + 1000000ll * take8(program) };
-	tcp.keepalive_count = 1 + what / 64;
-	tcp.rcvbuf_autotune = what & 128;
-	WATCH_CHECK(stack_set_tcp(rig->stack, conn->handle, &tcp) == 0);
-}
-
-static void service_asks(struct rig *rig, struct reader *program)
-{
-	uint8_t what = take8(program);
-	struct rig_conn *conn = &rig->conn[take8(program) % RIG_HANDLES];
-	struct stack_soft_error error;
-
-	for (int i = 0; i < RIG_HANDLES && !conn->used; i++)
-		conn = &rig->conn[(conn - rig->conn + 1) % RIG_HANDLES];
-	if (!conn->used)
-		return;
-	switch (what % 8) {
-	case 0:
-	case 1:
-		stack_mark_urgent(rig->stack, conn->handle);
-		break;
-	case 2:
-		WATCH_CHECK(stack_cork(rig->stack, conn->handle, what & 8) == 0);
-		break;
-	case 3:
-		WATCH_CHECK(stack_set_nodelay(rig->stack, conn->handle, what & 8) == 0);
-		break;
-	case 4:
-		stack_soft_error(rig->stack, conn->handle, &error);
-		break;
-	case 5:
-	case 6: /* a pointer reaches 65,535 octets beyond what fits the window */
-		WATCH_CHECK(stack_urgent(rig->stack, conn->handle) >= 0);
-		WATCH_CHECK(stack_urgent(rig->stack, conn->handle) <= (1ll << 30) + 2 * 65535);
+	case 8:
+		service_urges(rig, conn, what / 10);
 		break;
 	default:
 		service_tunes(rig, conn, program);
@@ -373,7 +513,7 @@ static void step(struct rig *rig, struct reader *program)
 		rig_recorder_reads(rig);
 		break;
 	case 9:
-		peer_answers_arp(rig);
+		peer_announces(rig);
 		break;
 	case 10:
 		router_complains(rig, program);
@@ -397,10 +537,6 @@ static void step(struct rig *rig, struct reader *program)
 	case 21:
 		service_does(rig, program);
 		break;
-	case 22:
-	case 23:
-		service_asks(rig, program);
-		break;
 	default:
 		peer_sends(rig, program);
 		break;
@@ -416,6 +552,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct rig rig;
 
 	rig_config(&config);
+	config.accept_ra = true; /* IPv6 as well */
+	config.dad_transmits = 0;
 	config.tcp.syn_cookies = bits & 1;
 	config.checksum_offload = bits & 2;
 	config.gso_bytes_max = bits & 2 ? 65536 : 0;
@@ -428,12 +566,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config.tcp.sndbuf_max_bytes = config.tcp.sndbuf_initial_bytes << (sizes >> 6);
 	rig_begin(&rig, &config);
 	rig.verify = true;
+	rig.look = judge_out;
 	FUZZ_CHECK(stack_listen(rig.stack, &listen, &rig.listener) == 0);
-	peer_answers_arp(&rig);
+	peer_announces(&rig);
 	rig_turn(&rig);
 	while (program.left > 0) {
 		step(&rig, &program);
-		if (rig.held_count == RIG_HELD)
+		if (rig.held_count + 2 > RIG_HELD) /* a step brings two at most, but for repetitions */
 			rig_turn(&rig);
 	}
 	rig_end(&rig);
@@ -443,11 +582,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 /* Any bytes are a program; a handshake in front helps. */
 size_t fuzz_example(struct test_random *random, uint8_t *out)
 {
-	static const uint8_t handshake[] = { 31, 4, 0, 0, 0, 0x7f, 91, 0, 1, 0, 14, 31, 0, 0, 0, 0, 1, 0, 0, 0, 14 };
-	size_t length = 50 + test_random_below(random, 1000);
+	static const uint8_t handshake[] = { 31, 4, 0, 0, 0, 0x4f, 91, 0, 0, 0, 0, 14,
+		                             31, 0, 0, 0, 0, 1,    0,  0, 0, 0, 14 };
+	size_t length = 60 + test_random_below(random, 1000), at = 2;
 
 	test_random_fill(random, out, length);
-	if (test_random_below(random, 4) > 0)
-		memcpy(out + 2, handshake, sizeof(handshake));
+	for (uint32_t count = test_random_below(random, 3); count > 0; count--, at += sizeof(handshake)) {
+		memcpy(out + at, handshake, sizeof(handshake));
+		out[at + 1] += (uint8_t)(8 * count); /* another port */
+		out[at + 13] += (uint8_t)(8 * count);
+	}
 	return length;
 }

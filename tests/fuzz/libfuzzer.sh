@@ -2,7 +2,8 @@
 # Builds fuzz targets with clang's libFuzzer and the sanitizers, and runs each for a few seconds, led by coverage.
 #
 # usage: libfuzzer.sh [TARGET [libFuzzer option or corpus directory ...]]
-# Without arguments all targets, some thousand inputs each; with a target that one alone, as long as the options say, e.g.
+# Without arguments all targets, each with its corpus and some thousand other inputs; with a target that one alone, as
+# long as the options say, e.g.
 #   tests/fuzz/libfuzzer.sh fuzz_wire -max_total_time=3600 corpus/
 
 set -eu
@@ -82,9 +83,13 @@ else
 		target=$(basename "$file" .c)
 		case $target in
 		fuzz_stack) runs=10000 ;; # a list of frames, each
-		fuzz_dialogue) runs=3000 ;;
+		fuzz_dialogue | fuzz_fragments | fuzz_nd) runs=3000 ;;
 		*) runs=100000 ;;
 		esac
-		run "$target" -runs=$runs -print_final_stats=0
+		mkdir "$folder/found" # what is new goes to the first one
+		set -- "$folder/found"
+		test ! -d "$src/tests/fuzz/corpus/$target" || set -- "$@" "$src/tests/fuzz/corpus/$target"
+		run "$target" -runs=$runs -print_final_stats=0 "$@"
+		rm -r "$folder/found"
 	done
 fi

@@ -25,8 +25,24 @@ struct rig_conn {
 	struct conn_handle handle;
 	bool used;
 	uint32_t read_seq, write_seq; /* of the next byte; valid with `known` */
-	bool known;
+	bool known;                   /* both of them; */
+	bool write_known;             /* the second, before the peer's SYN is there */
 };
+
+/* How far a connection has sent text. */
+#define RIG_SENT 32
+struct rig_sent {
+	uint64_t id;
+	uint32_t end;
+};
+
+struct rig;
+
+/* Has a look at a TCP segment that goes out, before anything else does. */
+typedef void (*rig_look)(struct rig *rig, const struct ip_packet *ip, const struct tcp_segment *segment);
+
+/* The same at an IP packet. */
+typedef void (*rig_look_ip)(struct rig *rig, const struct ip_packet *ip);
 
 struct rig {
 	struct test_memory memory;
@@ -38,9 +54,15 @@ struct rig {
 	struct rig_conn conn[RIG_HANDLES];
 	uint8_t *held[RIG_HELD]; /* frames of this turn */
 	uint32_t held_count;
-	uint32_t syn_ack_seq[8]; /* of the latest SYN-ACK to each port modulo 8: what a cookie needs */
-	bool holds_icmp;         /* messages may wait for a neighbour, with blocks of their own */
-	bool verify;             /* the peer's bytes are the pattern, too */
+	uint32_t syn_ack_seq[8];         /* of the latest SYN-ACK to each port modulo 8: what a cookie needs */
+	bool holds_icmp;                 /* messages may wait for a neighbour, with blocks of their own */
+	uint32_t tsval[8];               /* of the latest segment to each port modulo 8 */
+	struct rig_sent sent[RIG_SENT];  /* by id */
+	bool verify;                     /* the peer's bytes are the pattern, too */
+	bool garbage;                    /* keepalive probes may have an octet of it */
+	struct instant neighbours_until; /* till then none of them is forgotten */
+	rig_look look;                   /* NULL: nobody does */
+	rig_look_ip look_ip;
 };
 
 static inline uint8_t rig_pattern(uint32_t seq)
@@ -92,11 +114,14 @@ static inline void rig_learn(struct rig *rig, struct rig_conn *conn)
 {
 	struct stack_conn_info info;
 
-	if (conn->known || stack_info(rig->stack, conn->handle, &info) < 0 ||
-	    (info.active && info.state < TCPS_SYN_RECEIVED && info.recv_q == 0)) /* it may be dead already */
+	if (conn->known || stack_info(rig->stack, conn->handle, &info) < 0)
+		return;
+	if (!conn->write_known)
+		conn->write_seq = info.iss + 1;
+	conn->write_known = true;
+	if (info.active && info.state < TCPS_SYN_RECEIVED && info.recv_q == 0) /* it may be dead already */
 		return;
 	conn->read_seq = info.irs + 1;
-	conn->write_seq = info.iss + 1;
 	conn->known = true;
 }
 
@@ -169,7 +194,7 @@ static inline void rig_write(struct rig *rig, struct rig_conn *conn, size_t want
 	if (!conn->used)
 		return;
 	rig_learn(rig, conn);
-	if (!conn->known)
+	if (!conn->write_known)
 		return;
 	room = stack_space(rig->stack, conn->handle, wanted, iov, 3, &count);
 	if (room <= 0 || !commit)
@@ -195,6 +220,7 @@ static inline enum stack_verdict rig_input(struct rig *rig, const uint8_t *bytes
 	if (!copy)
 		abort();
 	memcpy(copy, bytes, length);
+	WATCH_CHECK(rig->held_count < RIG_HELD);
 	rig->held[rig->held_count++] = copy;
 	frame.bytes = copy;
 	verdict = stack_input(rig->stack, rig->now, &frame);
@@ -227,6 +253,8 @@ static inline void rig_check_out(struct rig *rig, const struct frame_out *out)
 	} else {
 		return;
 	}
+	if (rig->look_ip)
+		rig->look_ip(rig, &ip);
 	if (ip.protocol != IP_PROTOCOL_TCP)
 		return;
 	WATCH_CHECK(tcp_read(ip.payload, ip.payload_bytes, &tcp) == 0);
@@ -236,8 +264,14 @@ static inline void rig_check_out(struct rig *rig, const struct frame_out *out)
 		                    ip.payload, ip.payload_bytes, 0)) == 0xffff);
 	if ((tcp.flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK))
 		rig->syn_ack_seq[tcp.destination_port % 8] = tcp.seq.v;
+	if (tcp.options.has_timestamps)
+		rig->tsval[tcp.destination_port % 8] = tcp.options.tsval;
+	if (rig->look)
+		rig->look(rig, &ip, &tcp);
+	if (tcp.payload_bytes == 1 && tcp.payload[0] == 0 && rig->garbage)
+		return;
 	for (uint32_t i = 0; i < tcp.payload_bytes; i++)
-		WATCH_CHECK(tcp.payload[i] == rig_pattern(tcp.seq.v + i));
+		WATCH_CHECK(tcp.payload[i] == rig_pattern(tcp.seq.v + i + (tcp.flags & TCP_SYN ? 1 : 0)));
 }
 
 /* ---- turns -------------------------------------------------------------------------------------------------------
@@ -285,7 +319,7 @@ static inline void rig_turn(struct rig *rig)
 		stack_settle(rig->stack);
 		while (rig->held_count > 0)
 			free(rig->held[--rig->held_count]);
-		while ((count = stack_output(rig->stack, out, 2)) > 0) {
+		while ((count = stack_output(rig->stack, out, rig->look ? 1 : 2)) > 0) {
 			for (size_t i = 0; i < count; i++)
 				rig_check_out(rig, &out[i]);
 			WATCH_CHECK(++frames < 100000);

@@ -230,6 +230,7 @@ static inline void watch_turn(struct watch *watch, struct instant now, bool dead
 		watch_pools(watch);
 	}
 	watch_flights(watch, now);
+	WATCH_CHECK(watch->stack->extras.used <= watch->stack->conns.used);
 	WATCH_CHECK(stack_deadline(watch->stack).ns > now.ns);
 }
 
@@ -267,5 +268,7 @@ static inline void watch_all_gone(struct watch *watch)
 	WATCH_CHECK(gauges.journal_reserved == 0);
 	WATCH_CHECK(gauges.buffer_bytes == 0);
 	watch_pools(watch);
+	WATCH_CHECK(watch->stack->conns.used == 0 && watch->stack->extras.used == 0);
+	WATCH_CHECK(watch->stack->half_opens.used == 0 && watch->stack->time_waits.used == 0);
 	WATCH_CHECK(watch->begun == watch->ended);
 }

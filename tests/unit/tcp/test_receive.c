@@ -248,6 +248,50 @@ static void holes_leave_memory_to_others(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* A copy that fails half-way leaves no mark: what is not there is neither reported nor acknowledged later. */
+static void failed_copy_leaves_no_mark(void **state)
+{
+	struct peer *p = with_large_window(sixteen_blocks);
+	uint32_t i = 0, before, hole = 1002 + 30 * BLOCK;
+
+	(void)state;
+	while (sends_octet(p, i) == VERDICT_ACCEPTED)
+		i++;
+	before = peer_info(p).rcv_holes;
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1002, .ack = OURS(1), .length = 5 });
+	assert_int_equal(service_reads(p), 6); /* a block is free again: pressure is over */
+	assert_int_equal(peer_info(p).rcv_holes, before - 1);
+	peer_ignores_rest(p);
+	peer_sends(p,
+	           (struct seg){ .flags = TCP_ACK, .seq = hole, .ack = OURS(1), .length = 60000, .gso_bytes = 1460 });
+	assert_int_equal(p->verdict, VERDICT_DROP_REASSEMBLY);
+	assert_int_equal(peer_info(p).rcv_holes, before - 1);
+	peer_stop_anyhow(p);
+}
+
+/* What can't be kept beyond the end of the turn is not acknowledged, and taken when it comes again. */
+static void unread_text_without_memory_is_not_acknowledged(void **state)
+{
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	peer_establishes(p, none);
+	peer_puts(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1), .length = 100 });
+	assert_int_equal(service_reads(p), 100); /* in place: no buffer is needed */
+	peer_turn(p);
+	test_memory_fail_after(&p->memory, 0);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1101, .ack = OURS(1), .length = 2000 });
+	test_memory_fail_never(&p->memory);
+	assert_int_equal(peer_info(p).rcv_nxt, 1101);
+	assert_int_equal(peer_info(p).recv_q, 0);
+	peer_ignores_rest(p);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1101, .ack = OURS(1), .length = 2000 });
+	peer_waits(p, DURATION_MS(500));
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 3101 });
+	assert_int_equal(service_reads(p), 2000);
+	peer_stop_anyhow(p);
+}
+
 /* A peer that contradicts itself: text, and a FIN before it. The FIN is the end; what lies beyond it is neither
  * reported nor kept. */
 static void fin_ends_what_came_beyond_it(void **state)
@@ -277,6 +321,8 @@ int main(void)
 		cmocka_unit_test(super_frame_is_many_segments),
 		cmocka_unit_test(fin_beyond_a_hole_is_answered),
 		cmocka_unit_test(fin_ends_what_came_beyond_it),
+		cmocka_unit_test(failed_copy_leaves_no_mark),
+		cmocka_unit_test(unread_text_without_memory_is_not_acknowledged),
 		cmocka_unit_test(segment_without_timestamps_is_dropped),
 		cmocka_unit_test(challenge_tells_of_holes),
 		cmocka_unit_test(timestamp_of_unacceptable_ack_is_not_kept),
