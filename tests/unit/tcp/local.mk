@@ -35,6 +35,7 @@ tcp_tests = \
 	tests/unit/tcp/test_sent \
 	tests/unit/tcp/test_state \
 	tests/unit/tcp/test_trouble \
+	tests/unit/tcp/test_tunables \
 	tests/unit/tcp/test_undo \
 	tests/unit/tcp/test_urgent \
 	tests/unit/tcp/test_validation \
@@ -137,6 +138,9 @@ tests_unit_tcp_test_rate_LDADD = libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
 tests_unit_tcp_test_pacing_SOURCES = tests/unit/tcp/test_pacing.c
 tests_unit_tcp_test_pacing_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_pacing_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
+tests_unit_tcp_test_tunables_SOURCES = tests/unit/tcp/test_tunables.c
+tests_unit_tcp_test_tunables_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_tcp_test_tunables_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
 tests_unit_tcp_test_validation_SOURCES = tests/unit/tcp/test_validation.c
 tests_unit_tcp_test_validation_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_tcp_test_validation_LDADD = libpeer.la libcore.la $(CMOCKA_LIBS) $(SODIUM_LIBS)
