@@ -169,7 +169,8 @@ static enum stack_verdict advertisement(struct stack *stack, const struct ip_pac
 		return VERDICT_DROP_ND;
 	if (own) {
 		if (own->state != STACK_ADDRESS_TENTATIVE) {
-			COUNT(stack, address_conflicts);
+			if (own->state != STACK_ADDRESS_DUPLICATE)
+				COUNT(stack, address_conflicts);
 			return VERDICT_DROP_ND;
 		}
 		address_is_duplicate(stack, own);

@@ -419,6 +419,10 @@ static void address_is_taken(void **state)
 		peer_waits(p, DURATION_S(5));
 		assert_string_equal(own_state(p, own, NULL), "duplicate");
 		assert_int_equal(pings(p, PEER_IP, own, 1), VERDICT_DROP_IP_DESTINATION);
+		/* It is the other's now: nothing to complain about. */
+		assert_int_equal(sends_nd(p, own, IPV6_ALL_NODES, says(own, &other_mac, false, true)),
+		                 VERDICT_DROP_ND);
+		assert_int_equal(stack_get_counters(p->stack)->address_conflicts, 0);
 		peer_stop_anyhow(p);
 	}
 }
