@@ -3,8 +3,8 @@
  * hear.
  *
  * Against floods (RFC 6583): addresses that nobody answers for never take more than half of the table; nothing is
- * pushed out within its first second, so that the table can't be turned over faster than that; and what has an
- * answer is not pushed out by what has none. */
+ * pushed out within its first second, so that the table can't be turned over faster than that; and what has no
+ * answer goes before what has one. */
 #include "core/tcp/engine.h"
 
 #define STALE_TIME DURATION_S(60)  /* unused for so long: forgotten */
