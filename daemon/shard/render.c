@@ -234,32 +234,6 @@ static void put_advice(json_t *object, const struct stack_conn_info *info, bool 
 	put(object, "icmp_code", any ? json_integer(info->icmp_code) : json_null(), failed);
 }
 
-const char *render_ecn(const struct stack_conn_info *info)
-{
-	static const char *const names[] = { "none", "classic", "accurate" };
-
-	return info->ecn < sizeof(names) / sizeof(names[0]) ? names[info->ecn] : "?";
-}
-
-const char *render_ect(const struct stack_conn_info *info)
-{
-	static const char *const names[] = { "not-ECT", "ECT(1)", "ECT(0)" };
-
-	return info->ecn_codepoint < sizeof(names) / sizeof(names[0]) ? names[info->ecn_codepoint] : "?";
-}
-
-const char *render_accecn_option(const struct stack_conn_info *info)
-{
-	static const char *const names[] = { "none", "seen", "mangled" };
-
-	return info->accecn_option < sizeof(names) / sizeof(names[0]) ? names[info->accecn_option] : "?";
-}
-
-const char *render_fastopen(const struct stack_conn_info *info)
-{
-	return info->fastopen ? "accepted" : info->fastopen_refused ? "refused" : "no";
-}
-
 /* Explicit Congestion Notification, and Fast Open. */
 static void put_ecn(json_t *object, const struct stack_conn_info *info, bool *failed)
 {
