@@ -18,11 +18,13 @@ void half_open_free(struct stack *stack, struct half_open *half)
 static void arm(struct stack *stack, struct half_open *half)
 {
 	const struct stack_tcp_config *tcp = listener_of(stack, half)->tcp;
+	struct instant end = instant_add(half->opened, tcp->half_open_timeout); /* when it gives up */
 	struct rtt_estimator unmeasured;
 
 	rtt_init(&unmeasured, tcp->rto_initial);
 	wheel_set(&stack->half_open_wheel, &half->timer,
-	          instant_add(stack->now, rtt_backed_off(&unmeasured, half->retransmits, tcp->rto_max)));
+	          instant_min(instant_add(stack->now, rtt_backed_off(&unmeasured, half->retransmits, tcp->rto_max)),
+	                      end));
 }
 
 /* Never scaled on a SYN: RFC 7323 section 2.2. */

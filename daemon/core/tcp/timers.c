@@ -8,11 +8,18 @@ static struct duration backed_off(const struct conn *conn)
 	return rtt_backed_off(&conn->rtt, conn->backoff, conn->tcp->rto_max);
 }
 
-static void back_off(struct stack *stack, struct conn *conn)
+/* The next time is no later than `end`, when it is given up. */
+static void back_off(struct stack *stack, struct conn *conn, struct instant end)
 {
 	if (conn->backoff < 32)
 		conn->backoff++;
-	conn->rtx_due = instant_add(stack->now, backed_off(conn));
+	conn->rtx_due = instant_min(instant_add(stack->now, backed_off(conn)), end);
+}
+
+/* R2, counted from `since`. */
+static struct instant r2_end(const struct conn *conn, struct instant since)
+{
+	return instant_add(since, conn->tcp->retransmit_timeout);
 }
 
 void output_restart_timer(struct stack *stack, struct conn *conn)
@@ -44,13 +51,13 @@ static void syn_timeout(struct stack *stack, struct conn *conn)
 	uint32_t retries_max =
 	        conn->state == TCPS_SYN_SENT ? conn->tcp->syn_retries_max : conn->tcp->syn_ack_retries_max;
 	struct duration limit = conn->flags & CONN_ACTIVE ? conn->tcp->syn_timeout : conn->tcp->half_open_timeout;
+	struct instant end = instant_add(conn->opened, limit);
 
-	if (instant_reached(instant_add(conn->opened, limit), stack->now) ||
-	    (retries_max > 0 && conn->backoff >= retries_max)) {
+	if (instant_reached(end, stack->now) || (retries_max > 0 && conn->backoff >= retries_max)) {
 		conn_reset(stack, conn, CAUSE_TIMEOUT_SYN);
 		return;
 	}
-	back_off(stack, conn);
+	back_off(stack, conn, end);
 	patience_retransmitted(stack, conn);
 	fastopen_timeout(stack, conn);
 	conn->flags |= CONN_SEND_SYN | CONN_SYN_RETRANSMITTED;
@@ -70,7 +77,7 @@ static void probe(struct stack *stack, struct conn *conn)
 	if (conn->flags & CONN_ORPHAN)
 		answered = instant_max(conn->progress_at, conn->orphaned_at);
 
-	if (instant_reached(instant_add(answered, conn->tcp->retransmit_timeout), stack->now)) {
+	if (instant_reached(r2_end(conn, answered), stack->now)) {
 		conn_reset(stack, conn, CAUSE_TIMEOUT_ZERO_WINDOW);
 		return;
 	}
@@ -80,7 +87,7 @@ static void probe(struct stack *stack, struct conn *conn)
 		conn_reset(stack, conn, CAUSE_OUT_OF_MEMORY);
 		return;
 	}
-	back_off(stack, conn);
+	back_off(stack, conn, r2_end(conn, answered));
 	conn->flags |= CONN_PROBE;
 	COUNT(stack, window_probes);
 	conn_want_output(stack, conn);
@@ -89,12 +96,14 @@ static void probe(struct stack *stack, struct conn *conn)
 /* RFC 6298 section 5.4 to 5.6, RFC 5681 section 3.1. */
 static void retransmission_timeout(struct stack *stack, struct conn *conn)
 {
-	if (instant_reached(instant_add(conn->progress_at, conn->tcp->retransmit_timeout), stack->now)) {
+	struct instant end = r2_end(conn, conn->progress_at);
+
+	if (instant_reached(end, stack->now)) {
 		conn_reset(stack, conn, CAUSE_TIMEOUT_RETRANSMIT);
 		return;
 	}
 	COUNT(stack, retransmission_timeouts);
-	back_off(stack, conn);
+	back_off(stack, conn, end);
 	patience_retransmitted(stack, conn);
 	path_timeout(stack, conn);
 	recovery_timeout(stack, conn);
@@ -105,15 +114,16 @@ static void retransmission_timeout(struct stack *stack, struct conn *conn)
 static void waiting_timeout(struct stack *stack, struct conn *conn)
 {
 	bool fin_waiting = (conn->flags & CONN_FIN_QUEUED) && !(conn->flags & CONN_FIN_SENT);
+	struct instant end = r2_end(conn, conn->progress_at);
 
 	if (!fin_waiting && !seq_gt(conn->snd_end, conn->snd_nxt))
 		return;
-	if (instant_reached(instant_add(conn->progress_at, conn->tcp->retransmit_timeout), stack->now)) {
+	if (instant_reached(end, stack->now)) {
 		conn_reset(stack, conn, CAUSE_TIMEOUT_RETRANSMIT);
 		return;
 	}
 	conn->flags |= CONN_FORCE;
-	conn->rtx_due = instant_add(stack->now, backed_off(conn));
+	conn->rtx_due = instant_min(instant_add(stack->now, backed_off(conn)), end);
 	conn_want_output(stack, conn);
 }
 
