@@ -271,6 +271,8 @@ int step5_ack(struct stack *stack, struct conn *conn, struct arrival *in)
 		reply_challenge(stack, conn);
 		return VERDICT_DROP_ACK_UNSENT;
 	}
+	conn->last_rcv = stack->now; /* not before: what anybody could have made up shows no peer */
+	conn->keepalive_probes = 0;
 	if (seg->options.has_user_timeout)
 		patience_take_option(stack, conn, &seg->options);
 	process_ack(stack, conn, seg);

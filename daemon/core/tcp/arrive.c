@@ -234,8 +234,6 @@ enum stack_verdict arrive_synchronized(struct stack *stack, struct conn *conn, s
 
 	conn->segs_in++;
 	in->urgent_end = seq_add(in->seg.seq, in->seg.urgent_pointer); /* before anything is cut off */
-	conn->last_rcv = stack->now;
-	conn->keepalive_probes = 0;
 	conn->last_speaker = SPEAKER_PEER;
 	if (conn->state == TCPS_SYN_RECEIVED && (in->seg.flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) &&
 	    seq_eq(in->seg.seq, conn->irs)) {

@@ -108,6 +108,30 @@ static void traffic_is_no_idleness(void **state)
 	peer_stop(p);
 }
 
+/* ... but what anybody can make up who knows the addresses and ports does not (RFC 5961). */
+static void forgeries_are_no_answer(void **state)
+{
+	struct peer *p = peer_start(with_keepalive);
+
+	(void)state;
+	peer_establishes(p, none);
+	peer_waits(p, DURATION_MS(90001));
+	for (int i = 0; i < 3; i++) {
+		peer_waits(p, DURATION_MS(10001));
+		expect_probe(p);
+		peer_sends(p, (struct seg){ .flags = TCP_RST, .seq = 900000 });
+		peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 900000, .ack = OURS(1) });
+		peer_sends(p, (struct seg){ .flags = TCP_SYN, .seq = 900000 });
+		peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(900000), .length = 10 });
+		peer_sends(p, (struct seg){ .flags = TCP_PSH, .seq = 1001, .length = 10 });
+		peer_ignores_rest(p);
+	}
+	peer_waits(p, DURATION_MS(10001));
+	assert_int_equal(p->ready.cause, CAUSE_TIMEOUT_KEEPALIVE);
+	assert_int_equal(peer_state(p), TCPS_CLOSED);
+	peer_stop_anyhow(p);
+}
+
 /* MUST-29: one unanswered probe is no dead peer, nor are two; after the third it is given up. */
 static void gives_up_after_the_last_probe(void **state)
 {
@@ -460,6 +484,7 @@ int main(void)
 		cmocka_unit_test(off_unless_asked_for),
 		cmocka_unit_test(probes_when_idle),
 		cmocka_unit_test(traffic_is_no_idleness),
+		cmocka_unit_test(forgeries_are_no_answer),
 		cmocka_unit_test(gives_up_after_the_last_probe),
 		cmocka_unit_test(answered_probes_do_not_count),
 		cmocka_unit_test(garbage_when_asked_for),
