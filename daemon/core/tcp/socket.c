@@ -363,13 +363,13 @@ ssize_t stack_flush(struct stack *stack, struct conn_handle handle)
 {
 	struct conn *conn = conn_find(stack, handle);
 	uint32_t unsent;
+	seq_t sent;
 
 	if (!conn)
 		return -EBADF;
-	if (conn->state < TCPS_ESTABLISHED) /* SND.NXT may still be before the SYN */
-		unsent = queued_bytes(conn);
-	else
-		unsent = not_sent_bytes(conn);
+	/* SND.NXT may still be before the SYN, which may have taken some along (RFC 7413). */
+	sent = seq_max(conn->snd_nxt, conn_payload_start(conn));
+	unsent = seq_gt(conn->snd_end, sent) ? (uint32_t)seq_diff(conn->snd_end, sent) : 0;
 	if (conn->state == TCPS_CLOSED || unsent == 0)
 		return 0;
 	conn->snd_end = seq_sub(conn->snd_end, unsent);

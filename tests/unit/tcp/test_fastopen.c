@@ -457,6 +457,25 @@ static void learn_cookie(struct peer *p)
 	ends(p);
 }
 
+/* RFC 9293 3.9.1.7: what the SYN has taken along is not in the queue any more. */
+static void flush_leaves_what_the_syn_took(void **state)
+{
+	struct peer *p = peer_start(client);
+
+	(void)state;
+	learn_cookie(p);
+	connects(p, 5001, 1500);
+	expect_syn(p, 960);
+	assert_int_equal(stack_flush(p->stack, p->conn), 1500 - 960);
+	assert_int_equal(stack_flush(p->stack, p->conn), 0);
+	answers(p, 5001, 961, answer);
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(961), .ack = 1001 });
+	expect_nothing(p);
+	assert_int_equal(peer_info(p).send_q, 0);
+	ends(p);
+	peer_stop(p);
+}
+
 static void request_goes_with_the_syn(void **state)
 {
 	struct peer *p = peer_start(client);
@@ -702,6 +721,7 @@ int main(void)
 		cmocka_unit_test(data_beyond_the_window),
 		cmocka_unit_test(syn_cookies_come_first),
 		cmocka_unit_test(no_memory_is_the_ordinary_way),
+		cmocka_unit_test(flush_leaves_what_the_syn_took),
 		cmocka_unit_test(request_goes_with_the_syn),
 		cmocka_unit_test(long_requests),
 		cmocka_unit_test(data_that_is_not_taken),
