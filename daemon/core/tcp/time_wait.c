@@ -150,12 +150,24 @@ struct listener *time_wait_taken_over(struct stack *stack, const struct time_wai
 	return half_open_admits(stack, listener) == VERDICT_ACCEPTED ? listener : NULL;
 }
 
-/* The peer's FIN once more, and not an old copy of it (PAWS): our ACK of it was lost. */
+static bool fails_paws(const struct time_wait *tw, const struct tcp_segment *seg)
+{
+	return tw->timestamps && seg->options.has_timestamps && (int32_t)(seg->options.tsval - tw->ts_recent) < 0;
+}
+
+/* The peer's FIN once more, and not an old copy of it: our ACK of it was lost. */
 static bool is_fin_again(const struct time_wait *tw, const struct tcp_segment *seg)
 {
-	bool old = tw->timestamps && seg->options.has_timestamps && (int32_t)(seg->options.tsval - tw->ts_recent) < 0;
+	return (seg->flags & TCP_FIN) && seq_eq(seq_add(seg->seq, tcp_segment_length(seg)), tw->rcv_nxt) &&
+	       !fails_paws(tw, seg);
+}
 
-	return (seg->flags & TCP_FIN) && seq_eq(seq_add(seg->seq, tcp_segment_length(seg)), tw->rcv_nxt) && !old;
+/* RFC 7323 section 5.3, R3. */
+static void remember_timestamp(struct time_wait *tw, const struct tcp_segment *seg)
+{
+	if (tw->timestamps && seg->options.has_timestamps && !fails_paws(tw, seg) && (seg->flags & TCP_ACK) &&
+	    seq_eq(seg->ack, tw->snd_nxt))
+		tw->ts_recent = seg->options.tsval;
 }
 
 /* RFC 9293 3.10.7.4 for TIME-WAIT, with RFC 1337: a reset does not end it. */
@@ -180,6 +192,7 @@ enum stack_verdict arrive_time_wait(struct stack *stack, struct time_wait *tw, s
 		dequeue(stack, tw);
 		enqueue(stack, tw);
 	} else if (tcp_segment_length(seg) == 0 && seq_eq(seg->seq, tw->rcv_nxt)) {
+		remember_timestamp(tw, seg);
 		return VERDICT_DUPLICATE; /* a late ACK asks for no answer */
 	}
 	if (!reply_allowed(stack, &tw->challenges))

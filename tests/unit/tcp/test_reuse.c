@@ -134,6 +134,29 @@ static void lasts(struct peer *p, int64_t milliseconds)
 	assert_int_equal(peer_state(p), TCPS_CLOSED);
 }
 
+/* RFC 7323 section 5.3, R3: what is acceptable goes on telling the peer's latest timestamp; what is made up does not.
+ */
+static void timestamps_go_on(void **state)
+{
+	struct peer *p = peer_start(NULL);
+	struct seg ack = { .flags = TCP_ACK, .seq = 1002, .options = TS(5100) };
+
+	pass_to_time_wait(p, true, *state != NULL);
+	ack.ack = OURS(2);
+	peer_sends(p, ack);
+	ack.ack = OURS(90000);
+	ack.options = TS(90000);
+	peer_sends(p, ack);
+	peer_ignores_rest(p);
+	peer_sends(p, (struct seg){ .flags = TCP_SYN, .seq = 5000000, .options = TS(5050) });
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(2), .ack = 1002 });
+	assert_int_equal(p->last.options.tsecr, 5100);
+	assert_int_equal(peer_state(p), TCPS_TIME_WAIT);
+	peer_sends(p, (struct seg){ .flags = TCP_SYN, .seq = 5000000, .options = TS(5101) });
+	expect(p, (struct seg){ .flags = TCP_SYN | TCP_ACK, .ack = 5000001 });
+	peer_stop_anyhow(p);
+}
+
 /* The FIN sent again begins 2 MSL anew; one that is made up, or old, does not. */
 static void only_the_fin_itself_restarts(void **state)
 {
@@ -191,6 +214,8 @@ int main(void)
 		cmocka_unit_test(service_keeps_what_it_holds),
 		cmocka_unit_test(resets_are_ignored),
 		cmocka_unit_test_prestate(resets_are_ignored, (void *)1),
+		cmocka_unit_test(timestamps_go_on),
+		cmocka_unit_test_prestate(timestamps_go_on, (void *)1),
 		cmocka_unit_test(only_the_fin_itself_restarts),
 		cmocka_unit_test_prestate(only_the_fin_itself_restarts, (void *)1),
 		cmocka_unit_test(half_open_answers_old_timestamps),
