@@ -231,12 +231,14 @@ size_t stack_stop(struct stack *stack, bool abort)
 {
 	struct listener *listener;
 	struct time_wait *tw;
+	uint32_t from = 0;
 	size_t alive;
 
 	while ((listener = pool_next_live(&stack->listeners, 0)))
 		remove_listener(stack, listener, CAUSE_DAEMON_STOP);
 	alive = stop_connections(stack, abort);
-	while (abort && (tw = pool_next_live(&stack->time_waits, 0))) {
+	while (abort && (tw = pool_next_live(&stack->time_waits, from))) {
+		from = tw->node.head.slot + 1;
 		time_wait_gone(stack, tw, CAUSE_DAEMON_STOP);
 		time_wait_free(stack, tw);
 	}
