@@ -248,7 +248,7 @@ struct conn {
 	uint16_t service;
 	uint16_t rcv_mss; /* largest segment seen from the peer: what its window and our ACKs are measured by */
 	struct challenge_limit challenges;
-	uint8_t keepalive_probes; /* sent, and nothing has been heard since */
+	uint8_t keepalive_probes; /* sent, and nothing acceptable has been heard since */
 	uint8_t timeouts;    /* since SND.UNA moved last: R1 counts these. Unlike the back-off, which Karn keeps */
 	uint8_t rcv_tos;     /* of the IP header of the latest acceptable segment */
 	uint16_t mss_proven; /* largest `mss` of which a full segment was acknowledged */
@@ -300,6 +300,13 @@ static inline seq_t conn_payload_start(const struct conn *conn)
 	bool syn = conn->bytes_acked == 0 && seq_eq(conn->snd_una, conn->iss);
 
 	return syn ? seq_add(conn->iss, 1) : conn->snd_una;
+}
+
+/* SEQ of a segment that carries nothing. A peer whose window is closed takes only what begins where it waits, which
+ * what has probed that window is past. */
+static inline seq_t conn_bare_seq(const struct conn *conn)
+{
+	return conn->snd_wnd == 0 ? conn_payload_start(conn) : conn->snd_nxt;
 }
 
 /* Of options in an ordinary segment. */

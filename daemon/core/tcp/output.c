@@ -250,7 +250,7 @@ static void plan_next(struct stack *stack, struct conn *conn, struct plan *plan)
 			return;
 	}
 	if (conn->flags & CONN_ACK_NOW)
-		*plan = (struct plan){ .kind = PLAN_ACK, .seq = conn->snd_nxt };
+		*plan = (struct plan){ .kind = PLAN_ACK, .seq = conn_bare_seq(conn) };
 }
 
 /* ---- the segment --------------------------------------------------------------------------------------------- */
@@ -526,7 +526,7 @@ bool output_next(struct stack *stack, struct conn *conn, struct frame_out *frame
 		output_restart_timer(stack, conn); /* try again later, whatever there is to send */
 		if (!(conn->flags & CONN_ACK_NOW) || conn->state < TCPS_ESTABLISHED)
 			return false;
-		plan = (struct plan){ .kind = PLAN_ACK, .seq = conn->snd_nxt }; /* takes no memory */
+		plan = (struct plan){ .kind = PLAN_ACK, .seq = conn_bare_seq(conn) }; /* takes no memory */
 	}
 	build_frame(stack, conn, &plan, &mac, frame);
 	account(stack, conn, &plan);

@@ -65,7 +65,7 @@ static uint16_t window_field(const struct conn *conn, seq_t ack)
 
 void reply_reset_conn(struct stack *stack, const struct conn *conn)
 {
-	struct tcp_segment rst = { .seq = conn->snd_nxt, .ack = conn->rcv_nxt, .flags = TCP_RST | TCP_ACK };
+	struct tcp_segment rst = { .seq = conn_bare_seq(conn), .ack = conn->rcv_nxt, .flags = TCP_RST | TCP_ACK };
 
 	reply_segment(stack, conn->tcp, &conn->node.flow, &rst);
 }
@@ -118,7 +118,7 @@ enum stack_verdict reply_challenge_flags(struct stack *stack, struct conn *conn,
 		return VERDICT_CHALLENGE_ACK_LIMITED;
 	if (!reply_allowed(stack, &conn->challenges))
 		return VERDICT_CHALLENGE_ACK_LIMITED;
-	send_ack(stack, conn, conn->snd_nxt, ecn_flags, NULL, 0);
+	send_ack(stack, conn, conn_bare_seq(conn), ecn_flags, NULL, 0);
 	return VERDICT_CHALLENGE_ACK;
 }
 

@@ -47,6 +47,35 @@ static void send_window_of_a_gib(void **state)
 	peer_stop(p);
 }
 
+/* A peer whose window is closed takes only what begins where it waits. What has probed the window is not there, so
+ * that our ACKs and resets begin before it (RFC 9293 3.10.7.4, MUST-66). */
+static void acks_beside_a_probe_are_acceptable(void **state)
+{
+	struct seg probed = { .flags = TCP_ACK, .seq = 1001, .window = WINDOW_ZERO };
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	peer_establishes(p, (struct tcp_options){ 0 });
+	probed.ack = OURS(1);
+	peer_sends(p, probed);
+	service_sends(p, 100);
+	peer_waits(p, DURATION_MS(210));
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1001, .length = 1 });
+	peer_sends(p, probed);
+	probed.length = 536;
+	peer_sends(p, probed);
+	probed.seq += 536;
+	peer_sends(p, probed);
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 2073 });
+	peer_sends(p, (struct seg){ .flags = TCP_SYN, .seq = 5 });
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 2073 });
+	stack_abort(p->stack, p->conn);
+	p->conn = CONN_HANDLE_NONE;
+	peer_turn(p);
+	expect(p, (struct seg){ .flags = TCP_RST | TCP_ACK, .seq = OURS(1), .ack = 2073 });
+	peer_stop(p);
+}
+
 /* RFC 7323 section 2.3: a shift above 14 counts as 14. */
 static void shift_is_limited(void **state)
 {
@@ -158,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(receive_window_of_a_gib),
 		cmocka_unit_test(send_window_of_a_gib),
+		cmocka_unit_test(acks_beside_a_probe_are_acceptable),
 		cmocka_unit_test(shift_is_limited),
 		cmocka_unit_test(receive_buffer_grows_with_what_is_read),
 		cmocka_unit_test(receive_buffer_stays_when_nobody_reads),
