@@ -125,10 +125,17 @@ static void agree(const struct stack_tcp_config *tcp, const struct arrival *in, 
 #define COOKIE_TS_BITS 6
 
 /* What the echo of this timestamp tells. It is hashed into the cookie: the echo of any other segment's timestamp,
- * when the connection has been forgotten again, would tell of options that nobody has agreed on. */
-static uint32_t cookie_told(bool has_timestamps, uint32_t ts)
+ * when the connection has been forgotten again, would tell of options that nobody has agreed on. Our own window scale
+ * finds no place there, so that a cookie is void when it has been tuned since: the peer goes by the old one. */
+static uint32_t cookie_told(const struct stack_tcp_config *tcp, bool has_timestamps, uint32_t ts)
 {
-	return has_timestamps ? 1u << COOKIE_TS_BITS | (ts & ((1u << COOKIE_TS_BITS) - 1)) : 0;
+	uint32_t told = ts & ((1u << COOKIE_TS_BITS) - 1);
+
+	if (!has_timestamps)
+		return 0;
+	if ((ts & 15) != 15)
+		told |= (uint32_t)window_scale(tcp) << (COOKIE_TS_BITS + 1);
+	return 1u << COOKIE_TS_BITS | told;
 }
 
 static enum stack_verdict send_cookie(struct stack *stack, const struct stack_tcp_config *tcp, struct arrival *in,
@@ -150,8 +157,8 @@ static enum stack_verdict send_cookie(struct stack *stack, const struct stack_tc
 	     (agreed.sack ? 16u : 0) | (agreed.ecn == ECN_CLASSIC ? 32u : 0);
 	if ((int32_t)(ts - now) > 0) /* never ahead of the clock: the next segment would look old */
 		ts -= 1u << COOKIE_TS_BITS;
-	syn_ack.seq =
-	        secrets_cookie(stack, &in->flow, in->seg.seq, agreed.peer_mss, cookie_told(agreed.timestamps, ts));
+	syn_ack.seq = secrets_cookie(stack, &in->flow, in->seg.seq, agreed.peer_mss,
+	                             cookie_told(tcp, agreed.timestamps, ts));
 	syn_ack.options.tsval = ts;
 	syn_ack.options.tsecr = in->seg.options.tsval;
 	stack->cookie_sent_at = stack->now;
@@ -305,7 +312,7 @@ static bool read_cookie(struct stack *stack, const struct stack_tcp_config *tcp,
 	half->irs = seq_sub(seg->seq, 1);
 	half->rcv_wnd = half_open_window(tcp);
 	if (!secrets_cookie_check(stack, &in->flow, half->irs, half->iss,
-	                          cookie_told(seg->options.has_timestamps, ts), &agreed->peer_mss))
+	                          cookie_told(tcp, seg->options.has_timestamps, ts), &agreed->peer_mss))
 		return false;
 	/* All this was promised with the cookie, whatever has been tuned meanwhile. */
 	agreed->timestamps = seg->options.has_timestamps;

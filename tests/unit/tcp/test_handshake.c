@@ -174,6 +174,45 @@ static void cookie_goes_with_its_timestamp(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* What has been tuned between the cookie and its return: the peer goes by what the SYN-ACK has said. */
+static void cookie_and_tuning(void **state)
+{
+	static const struct {
+		bool timestamps; /* are still ours to use */
+		uint8_t window_scale;
+		bool taken;
+	} rows[] = { { true, 7, true }, { false, 7, true }, { true, 9, false } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct seg seg = { .flags = TCP_SYN, .seq = 1000, .options = with_everything() };
+		struct peer *p = peer_start(one_half_open);
+		struct stack_tcp_config tcp;
+
+		fills_the_table(p);
+		assert_int_equal(stack_get_tcp(p->stack, p->listener, &tcp), 0);
+		tcp.window_scale = 7;
+		assert_int_equal(stack_set_tcp(p->stack, p->listener, &tcp), 0);
+		assert_int_equal(peer_sends(p, seg), VERDICT_COOKIE_SENT);
+		expect(p, (struct seg){ .flags = TCP_SYN | TCP_ACK, .ack = 1001 });
+		assert_int_equal(p->last.options.wscale, 7);
+		tcp.timestamps = rows[i].timestamps;
+		tcp.window_scale = rows[i].window_scale;
+		assert_int_equal(stack_set_tcp(p->stack, p->listener, &tcp), 0);
+		seg = (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1) };
+		seg.options =
+		        (struct tcp_options){ .has_timestamps = true, .tsval = 78, .tsecr = p->last.options.tsval };
+		assert_int_equal(peer_sends(p, seg), rows[i].taken ? VERDICT_ACCEPTED : VERDICT_DROP_LISTEN);
+		if (rows[i].taken) {
+			assert_int_equal(peer_info(p).rcv_wscale, 7);
+			assert_true(peer_info(p).timestamps);
+		} else {
+			expect(p, (struct seg){ .flags = TCP_RST, .seq = OURS(1) });
+		}
+		peer_stop_anyhow(p);
+	}
+}
+
 /* The peer of a valid cookie believes in the connection: silence makes it try again, a RST would end it. */
 static void cookie_without_room_is_kept_waiting(void **state)
 {
@@ -479,6 +518,7 @@ int main(void)
 		cmocka_unit_test(dead_before_accepted_and_listened_again),
 		cmocka_unit_test(cookie_timestamp_is_never_ahead),
 		cmocka_unit_test(cookie_goes_with_its_timestamp),
+		cmocka_unit_test(cookie_and_tuning),
 		cmocka_unit_test(cookie_without_room_is_kept_waiting),
 		cmocka_unit_test(cookie_with_a_full_backlog_is_kept_waiting),
 		cmocka_unit_test(cookie_meets_a_record_made_since),
