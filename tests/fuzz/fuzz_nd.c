@@ -50,6 +50,31 @@ static bool same_knowledge(const struct knowledge *a, const struct knowledge *b)
 	return same;
 }
 
+/* What routers have said last, prefix by prefix and router by router. */
+static struct net6 said;
+
+/* Only a router's word changes for how long something counts. */
+static void check_word(const struct net6 *net)
+{
+	for (uint32_t i = 0; i < net->prefix_count; i++) {
+		bool found = false;
+
+		for (uint32_t j = 0; j < said.prefix_count; j++)
+			found |= ip_addr_equal(&said.prefix[j].prefix, &net->prefix[i].prefix) &&
+			         said.prefix[j].bits == net->prefix[i].bits &&
+			         said.prefix[j].until.ns == net->prefix[i].until.ns;
+		FUZZ_CHECK(found);
+	}
+	for (uint32_t i = 0; i < net->router_count; i++) {
+		bool found = false;
+
+		for (uint32_t j = 0; j < said.router_count; j++)
+			found |= ip_addr_equal(&said.router[j].ip, &net->router[i].ip) &&
+			         said.router[j].until.ns == net->router[i].until.ns;
+		FUZZ_CHECK(found);
+	}
+}
+
 /* Nothing outlives its lifetime, and no table its limit. */
 static void check_times(struct rig *rig)
 {
@@ -58,6 +83,7 @@ static void check_times(struct rig *rig)
 	uint32_t incomplete = 0;
 
 	know(rig, &now);
+	check_word(net);
 	FUZZ_CHECK(net->prefix_count <= ON_LINK_PREFIXES_MAX && net->router_count <= DEFAULT_ROUTERS_MAX);
 	for (uint32_t i = 0; i < net->prefix_count; i++)
 		FUZZ_CHECK(net->prefix[i].until.ns > rig->now.ns);
@@ -255,6 +281,7 @@ static void router_advertises(struct rig *rig, struct reader *program)
 		FUZZ_CHECK(verdict != VERDICT_ACCEPTED && same_knowledge(&before, &after));
 	else if (verdict == VERDICT_ACCEPTED) /* else it claims to come from ourselves */
 		check_router(rig, &ip.source, &read, &before);
+	said = rig->stack->net6;
 }
 
 /* ---- neighbours --------------------------------------------------------------------------------------------------
@@ -389,6 +416,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rig_begin(&rig, &config);
 	rig.look_ip = look;
 	rig.holds_icmp = true;
+	said = rig.stack->net6;
 	while (program.left > 0)
 		step(&rig, &program);
 	rig_end(&rig);

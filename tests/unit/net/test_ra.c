@@ -332,6 +332,22 @@ static void lifetime_is_not_cut_short(void **state)
 	}
 }
 
+/* What a prefix has put on the link is there as long as the prefix is valid. */
+static void prefix_lives_as_long_as_it_says(void **state)
+{
+	struct peer *p = start();
+	struct advertisement ra = prefix5(100, 100);
+
+	(void)state;
+	ra.flags = 0x80;
+	assert_int_equal(advertises(p, ra), VERDICT_ACCEPTED);
+	peer_waits(p, DURATION_MS(98000));
+	assert_int_equal(connects(p, MADE_IP), 0);
+	peer_waits(p, DURATION_MS(2100));
+	assert_int_equal(connects(p, MADE_IP), -ENETUNREACH);
+	peer_stop_anyhow(p);
+}
+
 /* What makes no address, and no route. */
 static void prefixes_of_no_use(void **state)
 {
@@ -469,6 +485,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(routers_are_asked_for),
 		cmocka_unit_test(router_lives_as_long_as_it_says),
+		cmocka_unit_test(prefix_lives_as_long_as_it_says),
 		cmocka_unit_test(invalid_advertisements),
 		cmocka_unit_test(better_router),
 		cmocka_unit_test(floods_are_bounded),
