@@ -257,15 +257,17 @@ static void failed_copy_leaves_no_mark(void **state)
 	(void)state;
 	while (sends_octet(p, i) == VERDICT_ACCEPTED)
 		i++;
+	peer_puts(p,
+	          (struct seg){ .flags = TCP_ACK, .seq = 1002, .ack = OURS(1), .length = BLOCK, .gso_bytes = 1460 });
+	peer_turn(p);
+	assert_int_equal(service_reads(p), BLOCK); /* its block is free again: pressure is over */
+	assert_int_equal(buffer_bytes(p), 14 * BLOCK);
 	before = peer_info(p).rcv_holes;
-	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1002, .ack = OURS(1), .length = 5 });
-	assert_int_equal(service_reads(p), 6); /* a block is free again: pressure is over */
-	assert_int_equal(peer_info(p).rcv_holes, before - 1);
 	peer_ignores_rest(p);
 	peer_sends(p,
 	           (struct seg){ .flags = TCP_ACK, .seq = hole, .ack = OURS(1), .length = 60000, .gso_bytes = 1460 });
 	assert_int_equal(p->verdict, VERDICT_DROP_REASSEMBLY);
-	assert_int_equal(peer_info(p).rcv_holes, before - 1);
+	assert_int_equal(peer_info(p).rcv_holes, before);
 	peer_stop_anyhow(p);
 }
 

@@ -422,6 +422,7 @@ static void sent_in_recovery(void (*tweak)(struct stack_config *), uint32_t *ret
 	peer_ignores_rest(p);
 	peer_waits(p, RTT);
 	sack(p, 2001, 3001, 6001);
+	assert_int_equal(p->frame_count - p->frame_first, 1); /* 3/10 of what was in flight: half of that */
 	sack(p, 2001, 3001, 7001);
 	*ret_first_half = p->frame_count - p->frame_first;
 	for (uint32_t i = 5; i < 10; i++)

@@ -182,6 +182,24 @@ static void window_of_an_old_segment(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* One octet more than the peer takes is one too many: what fits goes out when waiting for more room has been in vain.
+ */
+static void window_is_kept_to_the_octet(void **state)
+{
+	const struct tcp_options mss = { .has_mss = true, .mss = 1460 };
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	peer_establishes(p, mss);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1), .window = 500 });
+	service_sends(p, 501);
+	expect_nothing(p);
+	peer_waits(p, DURATION_MS(250));
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1001, .length = 500 });
+	expect_nothing(p);
+	peer_stop_anyhow(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +210,7 @@ int main(void)
 		cmocka_unit_test(receive_buffer_grows_with_what_is_read),
 		cmocka_unit_test(receive_buffer_stays_when_nobody_reads),
 		cmocka_unit_test(send_buffer_grows_with_the_window),
+		cmocka_unit_test(window_is_kept_to_the_octet),
 		cmocka_unit_test(window_of_an_old_segment),
 	};
 
