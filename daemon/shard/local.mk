@@ -16,7 +16,8 @@ libshard_la_SOURCES = \
 	daemon/shard/survey.h \
 	daemon/shard/tenants.c \
 	daemon/shard/tenants.h \
-	daemon/shard/turn.c
+	daemon/shard/turn.c \
+	daemon/shard/words.h
 
 # The daemon: every part, wired together.
 sbin_PROGRAMS += daemon/tapstackd

@@ -100,24 +100,6 @@ static void put_identity(json_t *object, const struct stack_conn_info *info, con
 	put(object, "compact", json_boolean(info->compact), failed);
 }
 
-size_t render_options(const struct stack_conn_info *info, const char *ret_names[RENDER_OPTIONS_MAX])
-{
-	const struct {
-		bool on;
-		const char *name;
-	} options[RENDER_OPTIONS_MAX] = { { info->timestamps, "ts" },     { info->sack, "sack" },
-		                          { info->ecn > 0, "ecn" },       { info->ecn_seen, "ecnseen" },
-		                          { info->fastopen, "fastopen" }, { info->window_scaling, "wscale" },
-		                          { info->nodelay, "nodelay" } };
-	size_t count = 0;
-
-	for (size_t i = 0; i < RENDER_OPTIONS_MAX; i++) {
-		if (options[i].on)
-			ret_names[count++] = options[i].name;
-	}
-	return count;
-}
-
 static void put_options(json_t *object, const struct stack_conn_info *info, bool *failed)
 {
 	const char *names[RENDER_OPTIONS_MAX];

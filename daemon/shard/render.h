@@ -2,6 +2,7 @@
 /* What the stack knows, as JSON: connections under the field names of `ss -tieom`, counters under the names of the
  * tables in stack.h. Used by the control socket and by the status page, so that both say the same. */
 #include "core/stack.h"
+#include "shard/words.h"
 
 #include <jansson.h>
 #include <stddef.h>
@@ -38,37 +39,6 @@ const char *render_mac(const struct mac_addr *mac, char text[18]);
  * of ECN: ecn, ect, ecn_fallback, accecn_option, delivered_ce and the counters of AccECN. A compact record
  * (half-open, TIME-WAIT) leaves out what it does not keep. */
 json_t *render_connection(const struct stack_conn_info *info, const struct render_names *names, struct instant now);
-
-/* Options in use, as `opts` has them; returns how many. */
-#define RENDER_OPTIONS_MAX 7
-size_t render_options(const struct stack_conn_info *info, const char *ret_names[RENDER_OPTIONS_MAX]);
-/* What the fields ecn, ect, accecn_option and fastopen say. Here, so that what reads filters needs nothing of a
- * shard. */
-static inline const char *render_ecn(const struct stack_conn_info *info)
-{
-	static const char *const names[] = { "none", "classic", "accurate" };
-
-	return info->ecn < sizeof(names) / sizeof(names[0]) ? names[info->ecn] : "?";
-}
-
-static inline const char *render_ect(const struct stack_conn_info *info)
-{
-	static const char *const names[] = { "not-ECT", "ECT(1)", "ECT(0)" };
-
-	return info->ecn_codepoint < sizeof(names) / sizeof(names[0]) ? names[info->ecn_codepoint] : "?";
-}
-
-static inline const char *render_accecn_option(const struct stack_conn_info *info)
-{
-	static const char *const names[] = { "none", "seen", "mangled" };
-
-	return info->accecn_option < sizeof(names) / sizeof(names[0]) ? names[info->accecn_option] : "?";
-}
-
-static inline const char *render_fastopen(const struct stack_conn_info *info)
-{
-	return info->fastopen ? "accepted" : info->fastopen_refused ? "refused" : "no";
-}
 
 /* {"frames_in": n, ..., "verdicts": {"DROP_PAWS": n, ...}, "transitions": {"LISTEN>SYN-RECEIVED": n, ...}}.
  * `all`: zero verdicts and transitions too. */
