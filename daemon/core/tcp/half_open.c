@@ -464,7 +464,7 @@ enum stack_verdict arrive_half_open(struct stack *stack, struct half_open *half,
 			return VERDICT_DROP_PAWS;
 		}
 	}
-	if (offset < 0 || (uint32_t)offset > half->rcv_wnd) {
+	if (offset < 0 || (offset > 0 && (uint32_t)offset >= half->rcv_wnd)) {
 		if (!(seg->flags & TCP_RST))
 			challenge(stack, half);
 		return VERDICT_DROP_OUT_OF_WINDOW;

@@ -35,6 +35,12 @@ static void half_open_challenges(void **state)
 	assert_int_equal(peer_sends(p, (struct seg){ .flags = TCP_SYN, .seq = 1050 }), VERDICT_CHALLENGE_ACK);
 	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1001 });
 	assert_int_equal(peer_sends(p, (struct seg){ .flags = TCP_RST, .seq = 900 }), VERDICT_DROP_OUT_OF_WINDOW);
+	/* just outside, and just inside the window that the SYN-ACK has offered */
+	assert_int_equal(peer_sends(p, (struct seg){ .flags = TCP_RST, .seq = 1001 + 65535 }),
+	                 VERDICT_DROP_OUT_OF_WINDOW);
+	expect_nothing(p);
+	assert_int_equal(peer_sends(p, (struct seg){ .flags = TCP_RST, .seq = 1001 + 65534 }), VERDICT_CHALLENGE_ACK);
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1001 });
 	assert_int_equal(peer_state(p), TCPS_SYN_RECEIVED);
 	assert_int_equal(peer_sends(p, (struct seg){ .flags = TCP_RST, .seq = 1001 }), VERDICT_RESET);
 	assert_int_equal(peer_state(p), TCPS_CLOSED);
