@@ -693,6 +693,9 @@ uint32_t tcp_clock_ms(const struct stack *stack);
 /* A segment outside (or on behalf of) any connection, as a raw frame. */
 void reply_segment(struct stack *stack, const struct stack_tcp_config *tcp, const struct flow *flow,
                    const struct tcp_segment *segment);
+/* TTL and DSCP of an answer for which there is no connection (any more) to say: as the listener on its port has them,
+ * or else the stack. */
+const struct stack_tcp_config *reply_tunables(struct stack *stack, const struct flow *flow);
 /* RST in answer to a segment without a connection (RFC 9293 3.10.7.1). */
 void reply_reset(struct stack *stack, const struct arrival *in);
 /* RST on behalf of a connection. */

@@ -41,6 +41,13 @@ void reply_segment(struct stack *stack, const struct stack_tcp_config *tcp, cons
 	raw_push(stack);
 }
 
+const struct stack_tcp_config *reply_tunables(struct stack *stack, const struct flow *flow)
+{
+	const struct listener *listener = demux_listener(stack, &flow->local, flow->local_port);
+
+	return listener ? listener->tcp : &stack->config.tcp;
+}
+
 void reply_reset(struct stack *stack, const struct arrival *in)
 {
 	struct tcp_segment rst = { .flags = TCP_RST };
@@ -51,7 +58,7 @@ void reply_reset(struct stack *stack, const struct arrival *in)
 		rst.ack = seq_add(in->seg.seq, tcp_segment_length(&in->seg));
 		rst.flags |= TCP_ACK;
 	}
-	reply_segment(stack, &stack->config.tcp, &in->flow, &rst);
+	reply_segment(stack, reply_tunables(stack, &in->flow), &in->flow, &rst);
 }
 
 /* Of a segment with this ACK: whatever it acknowledges, the edge stays where it was (SHLD-14). */

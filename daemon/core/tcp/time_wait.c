@@ -120,7 +120,7 @@ static void send_ack(struct stack *stack, const struct time_wait *tw)
 		ack.options.tsval = tcp_clock_ms(stack) + secrets_timestamp_offset(stack, &tw->node.flow);
 		ack.options.tsecr = tw->ts_recent;
 	}
-	reply_segment(stack, &stack->config.tcp, &tw->node.flow, &ack);
+	reply_segment(stack, reply_tunables(stack, &tw->node.flow), &tw->node.flow, &ack);
 }
 
 /* RFC 6191 section 2, RFC 9293 MAY-2: may this SYN begin a new incarnation? Where both have timestamps these tell the

@@ -200,6 +200,48 @@ static void path_mtu_probe_floor(void **state)
 	each_way(probes_from_1300, search_begins);
 }
 
+static void nine_hops(struct stack_tcp_config *tcp)
+{
+	tcp->ttl = 9;
+	tcp->dscp = 10;
+}
+
+static void next_frame_has(struct peer *p, bool is_tuned)
+{
+	struct ip_packet ip;
+
+	assert_int_equal(p->frame_count - p->frame_first, 1);
+	ip = peer_ip(&p->frame[p->frame_first]);
+	assert_int_equal(ip.ttl, is_tuned ? 9 : 64);
+	assert_int_equal(ip.tos >> 2, is_tuned ? 10 : 0);
+	peer_ignores_rest(p);
+}
+
+/* Also what goes out when there is no connection, or none any more. */
+static void answers_look_like_the_service(struct peer *p, bool is_tuned)
+{
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1, .ack = 77 });
+	next_frame_has(p, is_tuned); /* RST */
+	peer_establishes(p, none);
+	stack_shutdown(p->stack, p->conn);
+	peer_turn(p);
+	next_frame_has(p, is_tuned); /* FIN */
+	peer_sends(p, (struct seg){ .flags = TCP_FIN | TCP_ACK, .seq = 1001, .ack = OURS(2) });
+	next_frame_has(p, is_tuned);
+	stack_close(p->stack, p->conn);
+	p->conn = CONN_HANDLE_NONE;
+	peer_turn(p);
+	assert_int_equal(peer_state(p), TCPS_TIME_WAIT);
+	peer_sends(p, (struct seg){ .flags = TCP_FIN | TCP_ACK, .seq = 1001, .ack = OURS(2) });
+	next_frame_has(p, is_tuned);
+}
+
+static void ttl_and_dscp(void **state)
+{
+	(void)state;
+	each_way(nine_hops, answers_look_like_the_service);
+}
+
 /* ---- active -------------------------------------------------------------------------------------------------------
  */
 
@@ -366,6 +408,7 @@ int main(void)
 		cmocka_unit_test(r1),
 		cmocka_unit_test(path_mtu_probe_floor),
 		cmocka_unit_test(retransmit_timeout),
+		cmocka_unit_test(ttl_and_dscp),
 		cmocka_unit_test(syn_timeout),
 		cmocka_unit_test(rto_initial_of_a_syn),
 		cmocka_unit_test(msl),
