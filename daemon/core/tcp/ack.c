@@ -239,6 +239,7 @@ static int complete_open(struct stack *stack, struct conn *conn, const struct ar
 	conn->snd_wl1 = seg->seq;
 	conn->snd_wl2 = seg->ack;
 	patience_arm(stack, conn);
+	ecn_opened(stack, conn);
 	if (fastopen_is_pending(conn)) {
 		COUNT(stack, passive_opens);
 		fastopen_completed(stack, conn);

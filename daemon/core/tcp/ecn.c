@@ -134,6 +134,14 @@ bool ecn_begin_passive(struct stack *stack, struct conn *conn)
 	return true;
 }
 
+void ecn_opened(struct stack *stack, struct conn *conn)
+{
+	struct ecn *ecn = ecn_of(conn);
+
+	if (ecn && conn->agreed.no_ect)
+		fall_back(stack, ecn, 0);
+}
+
 /* Table 2, from the active side: what the answer to a SYN that asked for `offer` agrees to. */
 static enum agreed_ecn answered(enum agreed_ecn offer, uint16_t flags)
 {

@@ -63,6 +63,8 @@ bool ecn_syn_again(const struct stack_tcp_config *tcp, const struct arrival *syn
 void ecn_fill_syn_ack(struct tcp_agreed *agreed, unsigned retransmits, bool resent, struct tcp_segment *syn_ack);
 /* A connection begins with what its handshake agreed on as the passive side. False: no memory. */
 bool ecn_begin_passive(struct stack *stack, struct conn *conn);
+/* The handshake of one that sent its SYN-ACK itself is complete: it falls back if that went out without ECN, too. */
+void ecn_opened(struct stack *stack, struct conn *conn);
 /* The active side: the answer to our SYN arrived. Sets the ECN part of `agreed`. False: no memory; nothing has
  * happened then. */
 bool ecn_begin_active(struct stack *stack, struct conn *conn, const struct arrival *answer,

@@ -312,7 +312,7 @@ static void fill_segment(struct stack *stack, struct conn *conn, const struct pl
 	if (plan->kind == PLAN_SYN) {
 		fill_syn(stack, conn, seg);
 		if (seg->flags & TCP_ACK)
-			ecn_fill_syn_ack(&conn->agreed, conn->retransmits, false, seg);
+			ecn_fill_syn_ack(&conn->agreed, conn->backoff, false, seg);
 		if (!(seg->flags & TCP_ACK))
 			seg->ack = SEQ(0);
 	} else {

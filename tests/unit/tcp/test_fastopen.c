@@ -95,6 +95,29 @@ static void data_is_there_before_the_handshake_is(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* RFC 9768 section 3.1.4.2: a SYN-ACK without the flags has gone out, too, and may be the one that was answered. Then
+ * nothing is sent ECN-capable, also when the ACK brings text and tells nothing of the handshake. */
+static void syn_ack_without_ecn(void **state)
+{
+	struct peer *p = peer_start(server);
+	struct tcp_options cookie = get_cookie(p);
+
+	(void)state;
+	peer_sends(p, (struct seg){ .flags = TCP_SYN | TCP_AE | TCP_CWR | TCP_ECE,
+	                            .seq = 1000,
+	                            .length = DATA,
+	                            .options = with_cookie(&cookie) });
+	peer_waits(p, DURATION_MS(3100));
+	expect(p, (struct seg){ .flags = TCP_SYN | TCP_ACK | TCP_CWR, .ack = 1001 + DATA });
+	expect(p, (struct seg){ .flags = TCP_SYN | TCP_ACK | TCP_CWR, .ack = 1001 + DATA });
+	expect(p, (struct seg){ .flags = TCP_SYN | TCP_ACK, .ack = 1001 + DATA });
+	assert_int_equal(service_reads(p), DATA);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001 + DATA, .ack = OURS(1), .length = 50 });
+	assert_int_equal(peer_state(p), TCPS_ESTABLISHED);
+	assert_int_equal(peer_info(p).ecn_codepoint, 0);
+	peer_stop_anyhow(p);
+}
+
 static void off_by_default(void **state)
 {
 	struct peer *p = peer_start(NULL);
@@ -710,6 +733,7 @@ static void simultaneous_open(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(syn_ack_without_ecn),
 		cmocka_unit_test(data_is_there_before_the_handshake_is),
 		cmocka_unit_test(off_by_default),
 		cmocka_unit_test(wrong_cookie),
