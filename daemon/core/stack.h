@@ -445,8 +445,9 @@ struct stack_conn_info {
 	uint8_t snd_wscale, rcv_wscale, ca_state; /* ca_state: 0 open, 1 recovery, 2 loss (RTO) */
 	uint16_t service;
 	const char *congestion;
-	struct instant opened, last_snd, last_rcv, last_data_rcv; /* 0: never. last_snd: data; last_rcv: what was acceptable */
-	struct duration rto, srtt, rttvar, min_rtt, timer_left;   /* timer_left: of retransmission; 0 none */
+	struct instant opened, last_snd, last_rcv,
+	        last_data_rcv; /* 0: never. last_snd: data; last_rcv: what was acceptable */
+	struct duration rto, srtt, rttvar, min_rtt, timer_left; /* timer_left: of retransmission; 0 none */
 	uint32_t backoff, retrans, retrans_total;
 	uint32_t mss, advmss, pmtu;
 	uint64_t cwnd, ssthresh, pacing_rate;
