@@ -96,7 +96,7 @@ static void data_is_there_before_the_handshake_is(void **state)
 }
 
 /* RFC 9768 section 3.1.4.2: a SYN-ACK without the flags has gone out, too, and may be the one that was answered. Then
- * nothing is sent ECN-capable, also when the ACK brings text and tells nothing of the handshake. */
+ * nothing is sent ECN-capable, also when the ACK brings text and a sound counter. */
 static void syn_ack_without_ecn(void **state)
 {
 	struct peer *p = peer_start(server);
@@ -112,9 +112,13 @@ static void syn_ack_without_ecn(void **state)
 	expect(p, (struct seg){ .flags = TCP_SYN | TCP_ACK | TCP_CWR, .ack = 1001 + DATA });
 	expect(p, (struct seg){ .flags = TCP_SYN | TCP_ACK, .ack = 1001 + DATA });
 	assert_int_equal(service_reads(p), DATA);
-	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001 + DATA, .ack = OURS(1), .length = 50 });
+	peer_sends(p,
+	           (struct seg){
+	                   .flags = TCP_ACK | TCP_AE | TCP_ECE, .seq = 1001 + DATA, .ack = OURS(1), .length = 50 });
 	assert_int_equal(peer_state(p), TCPS_ESTABLISHED);
+	assert_int_equal(peer_info(p).ecn, 2);
 	assert_int_equal(peer_info(p).ecn_codepoint, 0);
+	assert_int_equal(counters(p)->ecn_fallbacks, 1);
 	peer_stop_anyhow(p);
 }
 
