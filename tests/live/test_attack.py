@@ -262,7 +262,7 @@ def sack_flood(scene):
         return size if size > 100000 else None
 
     hostile.receive(0.1)
-    size = wait_until(in_flight, "100,000 bytes in flight")
+    size = wait_until(in_flight, "100,000 bytes in flight", 60)
     memory = scene.daemon.rss_kib()
     una = at = (scene.daemon.connections(peer_port=hostile.ends[0])[0]["snd_una"] + 1) % MOD
     for _ in range(25000 * LONGER):
