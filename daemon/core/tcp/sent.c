@@ -281,10 +281,12 @@ void sent_acked(struct sent_queue *queue, struct pool *pool, seq_t una, struct s
 #define SACK_PIECE_MIN 200
 #define SACK_SPLITS_MAX 4096
 
-static bool split_for_sack(struct sent_queue *queue, struct pool *pool, struct sent *entry, seq_t at)
+/* `rest`: all behind `at` is SACKed. That may be as short as it is: the last segment of a frame often is, and what
+ * was lost before it would else go unseen. */
+static bool split_for_sack(struct sent_queue *queue, struct pool *pool, struct sent *entry, seq_t at, bool rest)
 {
 	if (queue->count >= SACK_SPLITS_MAX || seq_diff(at, entry->start) < SACK_PIECE_MIN ||
-	    seq_diff(entry->end, at) < SACK_PIECE_MIN)
+	    (!rest && seq_diff(entry->end, at) < SACK_PIECE_MIN))
 		return false;
 	return split(queue, pool, entry, at);
 }
@@ -307,10 +309,10 @@ void sent_sacked(struct sent_queue *queue, struct pool *pool, seq_t start, seq_t
 	find_below(queue, start, below);
 	last = below[0]; /* what was dealt with last */
 	if (last && seq_gt(last->end, start) && !is_sacked(last))
-		split_for_sack(queue, pool, last, start);
+		split_for_sack(queue, pool, last, start, seq_leq(last->end, end));
 	while ((entry = last ? last->next : queue->first) && seq_lt(entry->start, end)) {
 		if (!is_sacked(entry)) {
-			if (seq_gt(entry->end, end) && !split_for_sack(queue, pool, entry, end))
+			if (seq_gt(entry->end, end) && !split_for_sack(queue, pool, entry, end, false))
 				break;
 			mark_sacked(queue, entry, news);
 		}

@@ -494,7 +494,7 @@ static void crumbs_leave_entries_whole(void **state)
 	} blocks[] = {
 		{ 0, 199, 0 },       { 0, 200, 200 },     { 1, 10000, 0 }, /* the piece in front would be a crumb */
 		{ 200, 9801, 0 },                                          /* and here the one behind */
-		{ 500, 9000, 8500 }, { 0, 10000, 10000 },
+		{ 500, 9000, 8500 }, { 0, 10000, 10000 }, { 9950, 10000, 50 }, /* its last segment is short */
 	};
 	struct sent_news news;
 	struct fixture f;
