@@ -16,11 +16,11 @@ void rack_forget(struct rack *rack)
 
 void rack_update(struct rack *rack, struct instant at, seq_t end, struct instant now)
 {
+	rack->rtt = instant_sub(now, at);
 	if (!sent_after(at, end, rack->xmit_ts, rack->end_seq))
 		return;
 	rack->xmit_ts = at;
 	rack->end_seq = end;
-	rack->rtt = instant_sub(now, at);
 }
 
 bool rack_detect_reordering(struct rack *rack, bool has_fresh, seq_t fresh_end, seq_t highest)

@@ -11,7 +11,7 @@
 
 struct rack {
 	struct instant xmit_ts; /* of the segment sent last among those that have arrived; before all: none has */
-	struct duration rtt;    /* of that segment */
+	struct duration rtt;    /* of the segment that arrived last */
 	seq_t end_seq;          /* where it ends */
 	seq_t fack;             /* highest sequence number that has arrived */
 };
@@ -31,7 +31,8 @@ void rack_init(struct rack *rack, seq_t snd_una);
 /* ACKs that seemed to be for what was sent again were for the originals: nothing is known of times. */
 void rack_forget(struct rack *rack);
 
-/* Section 6.2 step 2: a segment sent at `at` that ends at `end` has arrived. */
+/* Section 6.2 step 2: a segment sent at `at` that ends at `end` has arrived. What came late tells that others of its
+ * time may, too. */
 void rack_update(struct rack *rack, struct instant at, seq_t end, struct instant now);
 
 /* Step 3: has what was sent once only, and ends at `fresh_end`, arrived after something higher? `highest` has arrived

@@ -31,8 +31,9 @@ static void rack_follows_the_newest_arrival(void **state)
 	rack_init(&rack, AT(0));
 	rack_update(&rack, MS(10), AT(3000), MS(30));
 	assert_int_equal(rack.rtt.ns, 20000000);
-	rack_update(&rack, MS(9), AT(9000), MS(31)); /* sent before that: tells nothing */
+	rack_update(&rack, MS(9), AT(9000), MS(31)); /* sent before that */
 	assert_int_equal(rack.xmit_ts.ns, 10000000);
+	assert_int_equal(rack.rtt.ns, 22000000);      /* so others sent then may take as long */
 	rack_update(&rack, MS(10), AT(2000), MS(31)); /* at the same time, but before in sequence */
 	assert_int_equal(rack.end_seq.v, AT(3000).v);
 	rack_update(&rack, MS(10), AT(6000), MS(31));

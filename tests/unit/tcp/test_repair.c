@@ -195,6 +195,25 @@ static void ack_of_the_original_does_not_count_for_the_copy(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* A segment overtakes a flight, which then comes as it would have: what is left of it has time until it would be late
+ * by the round trip that the others show. */
+static void what_was_overtaken_is_not_lost(void **state)
+{
+	struct peer *p = sending(no_tweak, sacking, 8 * MSS);
+
+	(void)state;
+	expect_run(p, 2001, 8);
+	peer_waits(p, DURATION_MS(17));
+	sack(p, 2001, 9001, 10001);
+	peer_waits(p, DURATION_MS(3));
+	for (uint32_t i = 1; i < 8; i++) { /* after 20 ms, 22 ms, ... */
+		sack(p, 2001 + i * MSS, 9001, 10001);
+		peer_waits(p, DURATION_MS(2));
+	}
+	assert_int_equal(counters(p).retransmitted_segments, 0);
+	peer_stop_anyhow(p);
+}
+
 static void without_rack_segments_are_counted(void **state)
 {
 	struct peer *p = sending(without_rack, sacking, 10 * MSS);
@@ -587,6 +606,7 @@ int main(void)
 		cmocka_unit_test(dsack_widens_the_window),
 		cmocka_unit_test(lost_retransmission_is_found),
 		cmocka_unit_test(ack_of_the_original_does_not_count_for_the_copy),
+		cmocka_unit_test(what_was_overtaken_is_not_lost),
 		cmocka_unit_test(without_rack_segments_are_counted),
 		cmocka_unit_test(last_segment_is_sent_again),
 		cmocka_unit_test(new_data_probes_where_there_is_some),
