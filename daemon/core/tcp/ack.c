@@ -81,7 +81,7 @@ static void advance_una(struct stack *stack, struct conn *conn, seq_t ack, struc
 	if (payload > 0)
 		strip_release(&tx->strip, &stack->blocks, payload_end, seq_eq(payload_end, conn->snd_end));
 	if (seq_lt(conn->recover, ack) && conn->ca_state == CA_OPEN)
-		conn->recover = ack; /* keep it within reach of comparisons */
+		conn->recover = seq_sub(ack, 1); /* keep it within reach of comparisons */
 	if (tx->has_small && seq_leq(tx->small_end, ack))
 		tx->has_small = false; /* the same */
 	urgent_acked(conn);

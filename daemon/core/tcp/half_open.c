@@ -235,7 +235,8 @@ struct conn *half_open_establish(struct stack *stack, struct listener *listener,
 	conn->listener_slot = listener->head.slot;
 	conn->flags |= listener->options.nodelay ? CONN_NODELAY : 0;
 	conn->iss = half->iss;
-	conn->snd_una = conn->snd_nxt = conn->snd_end = conn->recover = seq_add(half->iss, 1);
+	conn->snd_una = conn->snd_nxt = conn->snd_end = seq_add(half->iss, 1);
+	conn->recover = half->iss;
 	conn->irs = half->irs;
 	conn->rcv_nxt = conn->last_ack_sent = conn->autotune_seq = seq_add(half->irs, 1);
 	conn->rcv_adv = seq_add(conn->rcv_nxt, half->rcv_wnd);

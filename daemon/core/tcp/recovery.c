@@ -189,7 +189,8 @@ static void detect_loss_by_counting(struct stack *stack, struct conn *conn, bool
 			conn->flags |= CONN_FAST_RETRANSMIT;
 		}
 	} else if (conn->ca_state == CA_OPEN && conn->dupacks >= DUPLICATE_ACKS && tx->sent.lost_bytes == 0 &&
-	           seq_geq(conn->snd_una, conn->recover)) {
+	           seq_gt(conn->snd_una, conn->recover)) {
+		/* Right at that point they may be for what was sent again needlessly (RFC 6582 section 3.2 step 1). */
 		sent_mark_first_lost(&tx->sent, &stack->sents, conn->mss, news);
 	}
 }

@@ -100,7 +100,8 @@ int stack_connect(struct stack *stack, const struct stack_connect_options *optio
 	conn->service = options->service;
 	conn->flags |= CONN_ACTIVE | CONN_SEND_SYN | (options->nodelay ? CONN_NODELAY : 0);
 	conn->iss = conn->snd_una = conn->snd_nxt = secrets_isn(stack, &flow);
-	conn->snd_end = conn->recover = seq_add(conn->iss, 1);
+	conn->snd_end = seq_add(conn->iss, 1);
+	conn->recover = conn->iss;
 	conn->mss = conn_mss_default(&flow); /* until the peer has said more */
 	if (conn->tcp->window_scaling)
 		conn->agreed.rcv_wscale = window_scale(conn->tcp);

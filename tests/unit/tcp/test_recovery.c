@@ -132,6 +132,33 @@ static void reopened_window_is_no_loss(void **state)
 	reopened_window(&sacking);
 }
 
+/* RFC 6582: duplicate ACKs right where a repair ended may answer needless copies; once more is acknowledged they
+ * count.
+ */
+static void copies_are_no_loss(void **state)
+{
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	peer_establishes(p, plain);
+	service_sends(p, 10 * MSS);
+	peer_waits(p, DURATION_MS(300));
+	peer_ignores_rest(p);
+	acks(p, 1 + 10 * MSS);
+	service_sends(p, 2 * MSS);
+	peer_ignores_rest(p);
+	for (int i = 0; i < 3; i++)
+		acks(p, 1 + 10 * MSS);
+	assert_int_equal(fast_recoveries(p), 0);
+	acks(p, 1 + 11 * MSS); /* beyond it they count again */
+	service_sends(p, 4 * MSS);
+	peer_ignores_rest(p);
+	for (int i = 0; i < 3; i++)
+		acks(p, 1 + 11 * MSS);
+	assert_int_equal(fast_recoveries(p), 1);
+	peer_stop_anyhow(p);
+}
+
 static void answers_to_probes_are_no_duplicate_acks(void **state)
 {
 	struct peer *p = peer_start(NULL);
@@ -304,6 +331,7 @@ int main(void)
 		cmocka_unit_test(repair_grows_by_one_segment_an_ack),
 		cmocka_unit_test(repair_doubles_each_round),
 		cmocka_unit_test(reopened_window_is_no_loss),
+		cmocka_unit_test(copies_are_no_loss),
 		cmocka_unit_test(answers_to_probes_are_no_duplicate_acks),
 		cmocka_unit_test(smaller_path_is_no_loss),
 		cmocka_unit_test(reordering_leaves_no_trace),
