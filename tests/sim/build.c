@@ -222,7 +222,7 @@ static struct impair_element *draw_mtu(struct world *world, struct impair_elemen
 		.later_mtu = world->ipv6 ? PICK(sim, 1280, 1400, 9000) : PICK(sim, 576, 1000, 1280, 9000),
 		.later = INSTANT_NEVER,
 		.silent = sim_chance(sim, 200000),
-		.no_size = sim_chance(sim, 200000),
+		.no_size = sim_chance(sim, 200000) && !world->ipv6, /* there it was never left out */
 	};
 
 	if (sim_chance(sim, 300000))
