@@ -300,6 +300,11 @@ void congestion_event(struct stack *stack, struct conn *conn, enum tapstack_cc_e
 	tell_event(stack, conn, event, (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una)); /* RFC 5681 FlightSize */
 }
 
+void congestion_lost_before(struct stack *stack, struct conn *conn, uint32_t acked_bytes)
+{
+	tell_event(stack, conn, TAPSTACK_CC_LOSS, (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una) + acked_bytes);
+}
+
 void congestion_resume(struct stack *stack, struct conn *conn)
 {
 	give_up_unused(stack, conn);

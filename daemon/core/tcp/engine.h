@@ -663,6 +663,8 @@ void congestion_done(struct stack *stack, struct conn *conn);
 void congestion_on_ack(struct stack *stack, struct conn *conn, const struct tcp_segment *seg,
                        const struct sent_news *news, int64_t rtt_ns, uint64_t inflight_before);
 void congestion_event(struct stack *stack, struct conn *conn, enum tapstack_cc_event event);
+/* A loss that is known only now that this ACK of `acked_bytes` has come: the flight was so much larger. */
+void congestion_lost_before(struct stack *stack, struct conn *conn, uint32_t acked_bytes);
 void congestion_on_sent(struct stack *stack, struct conn *conn, uint32_t bytes);
 /* New data is about to be sent while nothing is in flight: what has been idle for long begins anew (RFC 5681 section
  * 4.1), and what was not in use for long is given up (RFC 7661). */

@@ -116,7 +116,7 @@ static void undo(struct stack *stack, struct conn *conn, int64_t rtt_ns)
  */
 
 /* RFC 8985 section 7.4. A loss that the probe itself has repaired is congestion all the same. */
-static void acked_probe(struct stack *stack, struct conn *conn, const struct ack_facts *ack)
+static void acked_probe(struct stack *stack, struct conn *conn, const struct ack_facts *ack, uint32_t acked_bytes)
 {
 	struct loss_record *record = record_of(conn);
 	bool dsack;
@@ -127,7 +127,7 @@ static void acked_probe(struct stack *stack, struct conn *conn, const struct ack
 	if (!tlp_on_ack(&record->tlp, conn->snd_una, dsack, ack->bare) || conn->ca_state != CA_OPEN)
 		return;
 	COUNT(stack, tlp_recoveries);
-	congestion_event(stack, conn, TAPSTACK_CC_LOSS);
+	congestion_lost_before(stack, conn, acked_bytes);
 	congestion_event(stack, conn, TAPSTACK_CC_RECOVERED);
 }
 
@@ -190,7 +190,8 @@ static void detect_loss_by_counting(struct stack *stack, struct conn *conn, bool
 		}
 	} else if (conn->ca_state == CA_OPEN && conn->dupacks >= DUPLICATE_ACKS && tx->sent.lost_bytes == 0 &&
 	           seq_gt(conn->snd_una, conn->recover)) {
-		/* Right at that point they may be for what was sent again needlessly (RFC 6582 section 3.2 step 1). */
+		/* Right at that point they may be for what was sent again needlessly (RFC 6582 section 3.2 step 1).
+		 */
 		sent_mark_first_lost(&tx->sent, &stack->sents, conn->mss, news);
 	}
 }
@@ -279,7 +280,7 @@ void recovery_on_ack(struct stack *stack, struct conn *conn, const struct ack_fa
 
 	if (ack->dsack)
 		note_dsack(stack, conn);
-	acked_probe(stack, conn, ack);
+	acked_probe(stack, conn, ack, news->acked_bytes);
 	if (was_needless(conn, ack, news)) {
 		undo(stack, conn, ack->rtt_ns);
 		recovered = true;

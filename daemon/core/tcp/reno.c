@@ -79,6 +79,7 @@ static void reno_on_event(void *state, uint32_t event, const struct tapstack_cc_
 		reno->after_timeout = true;
 		break;
 	case TAPSTACK_CC_UNDO:
+		reno->after_timeout = false;
 		if (decision->cwnd_bytes < reno->prior_cwnd)
 			decision->cwnd_bytes = reno->prior_cwnd;
 		if (decision->ssthresh_bytes < reno->prior_ssthresh)

@@ -224,6 +224,31 @@ static void sample_tells_what_happened(void **state)
 	peer_stop(p);
 }
 
+/* A time-out that was none leaves nothing behind: slow start goes on as before it, for all that an ACK tells of. */
+static void reno_forgets_a_spurious_timeout(void **state)
+{
+	const struct tapstack_cc_ops *ops = stack_builtin_reno()->ops;
+	const struct tapstack_cc_env env = { .struct_size = sizeof(env),
+		                             .mss_bytes = 1000,
+		                             .initial_cwnd_bytes = 10000 };
+	struct tapstack_cc_sample sample = {
+		.struct_size = sizeof(sample), .mss_bytes = 1000, .cwnd_limited = 1, .inflight_before_bytes = 20000
+	};
+	struct tapstack_cc_decision decision = { .cwnd_bytes = 20000, .ssthresh_bytes = UINT64_MAX };
+	uint64_t reno[16] = { 0 };
+
+	(void)state;
+	assert_true(ops->state_size <= sizeof(reno));
+	assert_int_equal(ops->init(reno, &env, &stack_builtin_reno()->params, &decision), 0);
+	ops->on_event(reno, TAPSTACK_CC_RTO, &sample, &decision);
+	assert_int_equal(decision.cwnd_bytes, 1000);
+	ops->on_event(reno, TAPSTACK_CC_UNDO, &sample, &decision);
+	assert_int_equal(decision.cwnd_bytes, 20000);
+	sample.acked_bytes = sample.delivered_bytes = 5000;
+	ops->on_ack(reno, &sample, &decision);
+	assert_int_equal(decision.cwnd_bytes, 25000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +259,7 @@ int main(void)
 		cmocka_unit_test_setup(no_memory_for_large_state, begin),
 		cmocka_unit_test_setup(pacing, begin),
 		cmocka_unit_test_setup(sample_tells_what_happened, begin),
+		cmocka_unit_test(reno_forgets_a_spurious_timeout),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

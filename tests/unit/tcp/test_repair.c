@@ -323,6 +323,25 @@ static void lone_segment_waits_for_the_delayed_ack(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* Such a loss halves what was in flight when it happened, not what is left after the ACK that tells of it. */
+static void flight_of_a_lost_tail(void **state)
+{
+	struct peer *p = sending(no_tweak, sacking, 10 * MSS);
+
+	(void)state;
+	expect_run(p, 2001, 10);
+	peer_waits(p, DURATION_MS(43));
+	expect_data(p, 2001 + 9 * MSS);
+	expect_nothing(p);
+	acks(p, 2001 + 10 * MSS);
+	service_sends(p, 10 * MSS);
+	expect_run(p, 2001 + 10 * MSS, 10);
+	acks(p, 2001 + 20 * MSS);
+	assert_int_equal(counters(p).tlp_recoveries, 1);
+	assert_int_equal(peer_info(p).ssthresh, 5 * MSS);
+	peer_stop_anyhow(p);
+}
+
 /* RFC 8985 section 7.4: the ACK says nothing of a duplicate, so the tail had been lost, which is congestion. */
 static void tail(bool duplicate)
 {
@@ -601,6 +620,7 @@ int main(void)
 		cmocka_unit_test(timeout_counts_from_the_retransmission),
 		cmocka_unit_test(timeout_spares_what_was_just_sent),
 		cmocka_unit_test(no_probe_follows_a_probe),
+		cmocka_unit_test(flight_of_a_lost_tail),
 		cmocka_unit_test(no_probe_beside_sacks),
 		cmocka_unit_test(reordering_is_remembered),
 		cmocka_unit_test(dsack_widens_the_window),
