@@ -373,6 +373,8 @@ struct stack {
 	struct instant now;
 
 	struct hash_key flow_key, isn_key, cookie_key, timestamp_key, port_key, fastopen_key;
+	struct flow timestamp_flow; /* the latest that secrets_timestamp_offset was asked for; its answer */
+	uint32_t timestamp_offset;
 	struct random_source random;
 	uint64_t next_id;
 

@@ -11,7 +11,12 @@ seq_t secrets_isn(struct stack *stack, const struct flow *flow)
 
 uint32_t secrets_timestamp_offset(struct stack *stack, const struct flow *flow)
 {
-	return (uint32_t)keyed_hash(&stack->timestamp_key, flow, sizeof(*flow));
+	/* What a segment says and its answer are about the same flow: one hash does for both. */
+	if (!flow_equal(&stack->timestamp_flow, flow)) {
+		stack->timestamp_offset = (uint32_t)keyed_hash(&stack->timestamp_key, flow, sizeof(*flow));
+		stack->timestamp_flow = *flow;
+	}
+	return stack->timestamp_offset;
 }
 
 /* A cookie is, from the top: 5 bits of a 64-second clock, 3 bits naming an MSS, 24 bits of keyed hash over flow, the
