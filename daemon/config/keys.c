@@ -280,7 +280,7 @@ static const struct config_key keys[] = {
 	{ .path = "limits.time_wait", .type = CONFIG_UINT, .min = 1, .max = 16777216, .initial = "131072",
 	  AT(limits.time_wait), .help = "Connections in TIME-WAIT per shard" },
 	{ .path = "limits.neighbours", .type = CONFIG_UINT, .min = 1, .max = 65536, .initial = "1024",
-	  AT(limits.neighbours), .help = "Entries of the ARP table per shard" },
+	  AT(limits.neighbours), .help = "Entries of the neighbour table (ARP, neighbour discovery) per shard" },
 	{ .path = "limits.paths", .type = CONFIG_UINT, .min = 1, .max = 1048576, .initial = "4096",
 	  AT(limits.paths), .help = "Destinations per shard whose MTU and Fast Open cookie are remembered" },
 	{ .path = "limits.listeners", .type = CONFIG_UINT, .min = 1, .max = 65535, .initial = "256",
