@@ -41,6 +41,7 @@ libcore_la_SOURCES += \
 	daemon/core/tcp/profile.c \
 	daemon/core/tcp/prr.h \
 	daemon/core/tcp/receive.c \
+	daemon/core/tcp/records.h \
 	daemon/core/tcp/reno.c \
 	daemon/core/tcp/reply.c \
 	daemon/core/tcp/pacer.h \
