@@ -169,6 +169,8 @@ uint32_t secrets_timestamp_offset(struct stack *stack, const struct flow *flow);
 seq_t secrets_cookie(struct stack *stack, const struct flow *flow, seq_t irs, uint16_t peer_mss, uint32_t told);
 bool secrets_cookie_check(struct stack *stack, const struct flow *flow, seq_t irs, seq_t iss, uint32_t told,
                           uint16_t *ret_mss);
+/* Could it be a cookie at all that was given out lately? True for three in 32 of all numbers. */
+bool secrets_cookie_is_current(const struct stack *stack, seq_t iss);
 /* RFC 7413 section 4.1.2: the cookie of a client. The key changes each day; age 0: by the key of today, 1: of
  * yesterday. */
 uint64_t secrets_fastopen_cookie(const struct stack *stack, const struct ip_addr *client, unsigned age);

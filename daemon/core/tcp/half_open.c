@@ -332,6 +332,19 @@ static bool read_cookie(struct stack *stack, const struct stack_tcp_config *tcp,
 	return true;
 }
 
+static bool cookies_are_out(const struct stack *stack)
+{
+	return stack->cookie_sent_at.ns > 0 &&
+	       instant_sub(stack->now, stack->cookie_sent_at).ns <= DURATION_S(192).ns;
+}
+
+/* Only the first segment after the SYN can be told by its cookie. One with text or a FIN that looks like a later one,
+ * the first being lost, gets no RST, which would end a good connection: its peer begins again with what was lost. */
+static bool came_too_early(const struct stack *stack, const struct tcp_segment *seg)
+{
+	return tcp_segment_length(seg) > 0 && secrets_cookie_is_current(stack, seq_sub(seg->ack, 1));
+}
+
 /* An ACK for which there is no (fitting) record: perhaps a cookie comes back. CONTINUE: none does; else what became
  * of it. When there is no room for the connection nothing is answered: the peer, which believes in it, tries again.
  */
@@ -345,9 +358,10 @@ static int accept_cookie(struct stack *stack, struct listener *listener, struct 
 	};
 	struct conn *conn;
 
-	if (stack->cookie_sent_at.ns == 0 || instant_sub(stack->now, stack->cookie_sent_at).ns > DURATION_S(192).ns ||
-	    (in->seg.flags & TCP_SYN) || !read_cookie(stack, listener->tcp, in, &half))
+	if (!cookies_are_out(stack) || (in->seg.flags & TCP_SYN))
 		return CONTINUE;
+	if (!read_cookie(stack, listener->tcp, in, &half))
+		return came_too_early(stack, &in->seg) ? VERDICT_DROP_LISTEN : CONTINUE;
 	if (listener->accept_queue >= listener->options.backlog)
 		return VERDICT_DROP_BACKLOG;
 	if (!journal_admits(stack, TCPS_SYN_RECEIVED))

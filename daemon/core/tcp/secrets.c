@@ -51,11 +51,22 @@ seq_t secrets_cookie(struct stack *stack, const struct flow *flow, seq_t irs, ui
 	return SEQ((uint32_t)(tick & 31) << 27 | mss << 24 | cookie_hash(stack, flow, irs, tick, mss, told));
 }
 
+/* In ticks: how long ago a cookie was given out, if it is one. */
+static uint64_t cookie_age(const struct stack *stack, seq_t iss)
+{
+	return ((uint64_t)(stack->now.ns / COOKIE_CLOCK_NS) - (iss.v >> 27)) & 31;
+}
+
+bool secrets_cookie_is_current(const struct stack *stack, seq_t iss)
+{
+	return cookie_age(stack, iss) <= COOKIE_AGE_MAX;
+}
+
 bool secrets_cookie_check(struct stack *stack, const struct flow *flow, seq_t irs, seq_t iss, uint32_t told,
                           uint16_t *ret_mss)
 {
 	uint64_t now = (uint64_t)(stack->now.ns / COOKIE_CLOCK_NS);
-	uint64_t age = ((now & 31) - (iss.v >> 27)) & 31;
+	uint64_t age = cookie_age(stack, iss);
 	uint32_t mss = iss.v >> 24 & 7;
 
 	if (age > COOKIE_AGE_MAX || cookie_hash(stack, flow, irs, now - age, mss, told) != (iss.v & 0xffffff))

@@ -151,6 +151,42 @@ static void cookie_timestamp_is_never_ahead(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* A FIN that comes without what was sent before it can't be told by its cookie; it is no reason to reset a connection
+ * whose peer begins again with what was lost. What does not look like a cookie is refused as ever. */
+static void later_segment_of_a_cookie(void **state)
+{
+	struct peer *p = peer_start(one_half_open);
+	struct seg fin = { .flags = TCP_FIN | TCP_ACK, .seq = 1006, .source_port = 2000 }, data;
+
+	(void)state;
+	fills_the_table(p);
+	assert_int_equal(peer_sends(p, (struct seg){ .flags = TCP_SYN, .seq = 1000, .source_port = 2000 }),
+	                 VERDICT_COOKIE_SENT);
+	expect(p, (struct seg){ .flags = TCP_SYN | TCP_ACK,
+	                        .ack = 1001,
+	                        .source_port = SERVICE_PORT,
+	                        .destination_port = 2000 });
+	fin.ack = OURS(1);
+	assert_int_equal(peer_sends(p, fin), VERDICT_DROP_LISTEN);
+	expect_nothing(p);
+	data = (struct seg){
+		.flags = TCP_PSH | TCP_ACK, .seq = 1001, .ack = OURS(1), .length = 5, .source_port = 2000
+	};
+	assert_int_equal(peer_sends(p, data), VERDICT_ACCEPTED);
+	assert_int_equal(gauges_of(p).in_state[TCPS_ESTABLISHED], 1);
+	peer_ignores_rest(p);
+	/* no text, or a number of long ago */
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1006, .ack = fin.ack, .source_port = 2001 });
+	expect(p, (struct seg){
+	                  .flags = TCP_RST, .seq = fin.ack, .source_port = SERVICE_PORT, .destination_port = 2001 });
+	fin.source_port = 2001;
+	fin.ack -= 8u << 27;
+	peer_sends(p, fin);
+	expect(p, (struct seg){
+	                  .flags = TCP_RST, .seq = fin.ack, .source_port = SERVICE_PORT, .destination_port = 2001 });
+	peer_stop_anyhow(p);
+}
+
 /* The echo of another segment's timestamp, after the connection was forgotten, tells nothing about options. */
 static void cookie_goes_with_its_timestamp(void **state)
 {
@@ -518,6 +554,7 @@ int main(void)
 		cmocka_unit_test(dead_before_accepted_and_listened_again),
 		cmocka_unit_test(cookie_timestamp_is_never_ahead),
 		cmocka_unit_test(cookie_goes_with_its_timestamp),
+		cmocka_unit_test(later_segment_of_a_cookie),
 		cmocka_unit_test(cookie_and_tuning),
 		cmocka_unit_test(cookie_without_room_is_kept_waiting),
 		cmocka_unit_test(cookie_with_a_full_backlog_is_kept_waiting),
