@@ -4,6 +4,7 @@ man_page_tapstackctl_SOURCES = man/page_tapstackctl.c man/roff.c man/roff.h
 man_page_tapstackctl_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/ctl
 man_page_tapstackctl_LDADD = libctl.la $(JANSSON_LIBS) $(SQLITE_LIBS)
 man_page_tapstackd_SOURCES = man/page_tapstackd.c man/roff.c man/roff.h daemon/main_options.c daemon/main_options.h
+man_page_tapstackd_LDADD =
 man_page_config_SOURCES = man/page_config.c man/roff.c man/roff.h
 man_page_config_LDADD = libtapconfig.la
 

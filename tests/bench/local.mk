@@ -12,7 +12,9 @@ tests_bench_null_responder_LDADD = liblink.la libcore.la $(SODIUM_LIBS)
 tests_bench_path_SOURCES = tests/bench/path.c
 tests_bench_path_LDADD = libimpair.la
 tests_bench_load_SOURCES = tests/bench/load.c
+tests_bench_load_LDADD =
 tests_bench_kernel_server_SOURCES = tests/bench/kernel_server.c
+tests_bench_kernel_server_LDADD =
 tests_bench_memory_SOURCES = tests/bench/memory.c
 tests_bench_memory_LDADD = libcore.la $(SODIUM_LIBS)
 

@@ -1,11 +1,11 @@
 #pragma once
 /* IPv6 packets of other protocols than TCP, for and from the stack of a dialogue. A test calls over_ipv6() first. */
+#include "../../support/peer.h"
 #include "core/wire/bytes.h"
 #include "core/wire/checksum.h"
 #include "core/wire/ethernet.h"
 #include "core/wire/ipv6.h"
 #include "core/wire/nd.h"
-#include "peer.h"
 
 #include <stdlib.h>
 

@@ -1,12 +1,12 @@
 #pragma once
 /* Packets of other protocols than TCP, for and from the stack of a dialogue. */
+#include "../../support/peer.h"
 #include "core/wire/arp.h"
 #include "core/wire/bytes.h"
 #include "core/wire/checksum.h"
 #include "core/wire/ethernet.h"
 #include "core/wire/icmp.h"
 #include "core/wire/ipv4.h"
-#include "peer.h"
 
 #define HEADERS (ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES)
 

@@ -1,7 +1,7 @@
 /* The cache of paths, and the search for a path's MTU. */
+#include "../../support/test_memory.h"
+#include "../../support/test_random.h"
 #include "core/net/path.h"
-#include "test_memory.h"
-#include "test_random.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 #pragma once
 /* Dialogues about Explicit Congestion Notification: how connections with it are opened. */
-#include "peer.h"
+#include "../../support/peer.h"
 
 #define NOT_ECT 0
 #define ECT1 1

@@ -1,7 +1,7 @@
 #pragma once
 /* Dialogues about losses: a connection with a round trip of 20 ms, whose sequence numbers wrap soon after it begins
  * to send. */
-#include "peer.h"
+#include "../../support/peer.h"
 
 #define MSS 1000
 #define RTT DURATION_MS(20)

@@ -1,5 +1,5 @@
 /* How connections end: FINs that wait, orphans, administrators; and what waits besides. */
-#include "peer.h"
+#include "../../support/peer.h"
 
 #include <errno.h>
 

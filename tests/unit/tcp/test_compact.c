@@ -1,6 +1,6 @@
 /* Compact records, half-open and TIME-WAIT: the rules of RFC 5961 hold for them too, and an administrator's close
  * does not cut them short. */
-#include "peer.h"
+#include "../../support/peer.h"
 
 #include <errno.h>
 

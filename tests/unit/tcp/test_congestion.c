@@ -1,6 +1,6 @@
 /* The host of congestion algorithms: what it makes of decisions that no algorithm should make, of algorithms that
  * refuse, of state too large for the record; and pacing. */
-#include "peer.h"
+#include "../../support/peer.h"
 
 static const struct tcp_options none = { 0 };
 

@@ -1,5 +1,5 @@
 /* The protocol machine in dialogues: open, close, reset, data, windows, timers. */
-#include "peer.h"
+#include "../../support/peer.h"
 
 static const struct tcp_options none = { 0 };
 

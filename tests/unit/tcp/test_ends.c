@@ -1,6 +1,6 @@
 /* What limits the end of a connection: linger, orphans, retries; and tunables of buffers and ACKs that can be
  * switched off. */
-#include "peer.h"
+#include "../../support/peer.h"
 
 #include <errno.h>
 

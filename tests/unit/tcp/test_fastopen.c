@@ -1,7 +1,7 @@
 /* TCP Fast Open (RFC 7413): both sides, and what becomes of it when the other end or the way to it has no use for it.
  */
+#include "../../support/peer.h"
 #include "core/base/journal.h"
-#include "peer.h"
 
 #define DATA 300 /* in a SYN */
 

@@ -1,6 +1,6 @@
 /* Handshakes under load and with losses: the listener that goes away, cookies, TIME-WAIT in the way, what a repeated
  * SYN says about the path. */
-#include "peer.h"
+#include "../../support/peer.h"
 
 static const struct tcp_options none = { 0 };
 

@@ -1,5 +1,5 @@
 /* What a snapshot of a connection tells beside the variables of the protocol: what Linux's struct tcp_info does. */
-#include "peer.h"
+#include "../../support/peer.h"
 
 static const struct tcp_options none = { 0 };
 

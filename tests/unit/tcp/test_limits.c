@@ -1,10 +1,10 @@
 /* What runs out: room for frames, memory for a first send, patience with a peer that shreds the scoreboard. */
+#include "../../support/peer.h"
 #include "core/wire/arp.h"
 #include "core/wire/bytes.h"
 #include "core/wire/ethernet.h"
 #include "core/wire/icmp.h"
 #include "core/wire/ipv4.h"
-#include "peer.h"
 
 #define STRANGER_IP ip_addr_v4(0xc000024d) /* on the link, not resolved yet */
 #define ECHO_BYTES 400

@@ -1,5 +1,5 @@
 /* Pacing, idle restart and samples of the delivery rate, in connections. */
-#include "peer.h"
+#include "../../support/peer.h"
 
 #define MSS 1000
 

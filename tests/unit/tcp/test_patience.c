@@ -1,9 +1,9 @@
 /* How long a connection waits for a silent peer: keepalive (RFC 9293 3.8.4), user timeout (3.9.1.1, RFC 5482), R1
  * (3.8.3). */
+#include "../../support/peer.h"
 #include "core/wire/arp.h"
 #include "core/wire/bytes.h"
 #include "core/wire/ethernet.h"
-#include "peer.h"
 
 static const struct tcp_options none = { 0 };
 

@@ -1,5 +1,5 @@
 /* Many peers that let us send and never read: what they can hold of the buffers, and what is left for others. */
-#include "peer.h"
+#include "../../support/peer.h"
 
 #define BLOCKS 128u
 #define SLOW_PEERS 200u

@@ -1,7 +1,7 @@
 /* Tunables of connections and listeners: shared where they are equal, given back, changed live, refused when they
  * make no sense. */
+#include "../../support/peer.h"
 #include "core/tcp/engine.h"
-#include "peer.h"
 
 #include <errno.h>
 

@@ -1,5 +1,5 @@
 /* The receive side: the right edge of the window, when an ACK is due, what is refused. */
-#include "peer.h"
+#include "../../support/peer.h"
 
 #define RCVBUF (256u << 10) /* of the default configuration */
 

@@ -1,9 +1,9 @@
 /* What the sender makes of ACKs: losses and what only looks like one, the congestion window in the repair after a
  * time-out, round-trip samples. */
+#include "../../support/peer.h"
 #include "core/wire/ethernet.h"
 #include "core/wire/icmp.h"
 #include "core/wire/ipv4.h"
-#include "peer.h"
 
 #define MSS 1000
 

@@ -1,6 +1,6 @@
 /* What ends TIME-WAIT early, and what does not: a new incarnation by RFC 6191, resets (RFC 1337), FINs sent again. In
  * compact records and in connections that their service still holds. */
-#include "peer.h"
+#include "../../support/peer.h"
 
 static const struct tcp_options none = { 0 };
 

@@ -1,6 +1,6 @@
 /* Single segments against every state: RST, SYN, no ACK, wrong ACK; and the table of RFC 9293 section 3.4 that tells
  * which sequence numbers are acceptable. */
-#include "peer.h"
+#include "../../support/peer.h"
 
 static const struct tcp_options none = { 0 };
 

@@ -1,6 +1,6 @@
 /* What goes wrong between two ends that mean well, or don't: windows that stay closed, neighbours that fall silent,
  * holes in odd shapes, memory that runs out, blind attackers. */
-#include "peer.h"
+#include "../../support/peer.h"
 
 static const struct tcp_options none = { 0 };
 

@@ -1,6 +1,6 @@
 /* Tunables that no other test turns: each changes what it is for, as the stack's default, as a listener's own or as
  * that of one active open, and its default value does otherwise. */
-#include "peer.h"
+#include "../../support/peer.h"
 
 static const struct tcp_options none = { 0 };
 

@@ -1,8 +1,8 @@
 /* Urgent data (RFC 9293 3.8.5, RFC 6093), with what went wrong elsewhere: pointers of 0, that move back, reach beyond
  * windows and FINs, or come in states that have no use for them. */
+#include "../../support/peer.h"
 #include "core/wire/bytes.h"
 #include "core/wire/ethernet.h"
-#include "peer.h"
 
 #include <errno.h>
 

@@ -1,6 +1,6 @@
 /* Congestion window validation (RFC 7661): the measure of what is in use, and what follows from it. */
+#include "../../support/peer.h"
 #include "core/tcp/validation.h"
-#include "peer.h"
 
 #define MSS 1000
 #define AT_MS(n) ((struct instant){ (n)*1000000ll })

@@ -1,5 +1,5 @@
 /* Windows of every size: up to 1 GiB each way (RFC 7323 section 2), and buffers that grow with what is used. */
-#include "peer.h"
+#include "../../support/peer.h"
 
 static const struct tcp_options scaled = { .has_mss = true, .mss = 1460, .has_wscale = true, .wscale = 14 };
 
