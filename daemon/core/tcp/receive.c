@@ -24,6 +24,13 @@ static bool write_strip(struct stack *stack, struct receive_queue *rx, seq_t at,
 	return false;
 }
 
+/* What was dropped unread is not here any more to have come twice. */
+static void forget_duplicates(struct conn *conn)
+{
+	if (conn->extra)
+		conn->extra->loss.duplicates.count = 0;
+}
+
 bool receive_settle(struct stack *stack, struct conn *conn)
 {
 	struct receive_queue *rx = conn->rx;
@@ -43,8 +50,7 @@ bool receive_settle(struct stack *stack, struct conn *conn)
 	/* Not acknowledged yet (the ACK goes out after this), so the peer will send it again. */
 	conn->bytes_received -= (uint32_t)seq_diff(conn->rcv_nxt, rx->settled);
 	conn->rcv_nxt = rx->settled;
-	if (conn->extra) /* nor is it here any more to have come twice */
-		conn->extra->loss.duplicates.count = 0;
+	forget_duplicates(conn);
 	return false;
 }
 
@@ -100,6 +106,7 @@ void receive_ends(struct stack *stack, struct conn *conn)
 	if (!rx || !rx->holes)
 		return;
 	drop_holes(stack, rx);
+	forget_duplicates(conn);
 	if (nothing_in_strip(rx) && !rx->first_span)
 		strip_release(&rx->strip, &stack->blocks, rx->read, true);
 }
@@ -202,6 +209,7 @@ void receive_clear(struct stack *stack, struct conn *conn)
 	if (!rx)
 		return;
 	drop_holes(stack, rx);
+	forget_duplicates(conn);
 	strip_clear(&rx->strip, &stack->blocks);
 	rx->first_span = rx->last_span = NULL;
 	rx->read = rx->settled = seq_sub(conn->rcv_nxt, conn->flags & CONN_FIN_RECEIVED ? 1 : 0);

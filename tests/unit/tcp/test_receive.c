@@ -315,6 +315,24 @@ static void fin_ends_what_came_beyond_it(void **state)
 	peer_stop(p);
 }
 
+/* The same in one turn, and what lies beyond came twice: it is dropped before its report went out. */
+static void duplicates_beyond_the_end_are_not_reported(void **state)
+{
+	const struct tcp_options sack = { .has_mss = true, .mss = 1460, .sack_permitted = true };
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	peer_establishes(p, sack);
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1102, .ack = OURS(1), .length = 500 });
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1001 });
+	peer_puts(p, (struct seg){ .flags = TCP_ACK, .seq = 1102, .ack = OURS(1), .length = 500 });
+	peer_puts(p, (struct seg){ .flags = TCP_ACK | TCP_FIN, .seq = 1001, .ack = OURS(1), .length = 100 });
+	peer_turn(p);
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1102, .check_options = true });
+	assert_int_equal(service_reads(p), 100);
+	peer_stop(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +341,7 @@ int main(void)
 		cmocka_unit_test(super_frame_is_many_segments),
 		cmocka_unit_test(fin_beyond_a_hole_is_answered),
 		cmocka_unit_test(fin_ends_what_came_beyond_it),
+		cmocka_unit_test(duplicates_beyond_the_end_are_not_reported),
 		cmocka_unit_test(failed_copy_leaves_no_mark),
 		cmocka_unit_test(unread_text_without_memory_is_not_acknowledged),
 		cmocka_unit_test(segment_without_timestamps_is_dropped),
