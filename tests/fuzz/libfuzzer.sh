@@ -89,7 +89,7 @@ else
 		mkdir "$folder/found" # what is new goes to the first one
 		set -- "$folder/found"
 		test ! -d "$src/tests/fuzz/corpus/$target" || set -- "$@" "$src/tests/fuzz/corpus/$target"
-		run "$target" -runs=$runs -print_final_stats=0 "$@"
+		run "$target" -seed="${TAPSTACK_TEST_SEED:-0}" -runs=$runs -print_final_stats=0 "$@"
 		rm -r "$folder/found"
 	done
 fi

@@ -35,6 +35,7 @@ EXTRA_DIST += \
 
 # More of what is random, longer attacks, larger transfers: `make soak`.
 soak: soak-live
+soak-live: CHECK_SEED = $(strip $(shell od -An -N3 -tu4 /dev/urandom))
 soak-live: all
 	$(AM_TESTS_ENVIRONMENT) TAPSTACK_LIVE_SCRIPTS=20000 $(srcdir)/tests/live/test_differential.py
 	$(AM_TESTS_ENVIRONMENT) TAPSTACK_LIVE_ATTACK=10 $(srcdir)/tests/live/test_attack.py

@@ -1,5 +1,6 @@
 #pragma once
-/* Random numbers of tests (splitmix64). The seed is new at each run and printed; TAPSTACK_TEST_SEED replays one. */
+/* Random numbers of tests (splitmix64). The seed is printed. It is new at each run of the program by itself;
+ * TAPSTACK_TEST_SEED replays one, and `make check` gives always the same. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
