@@ -61,7 +61,8 @@ static const struct parameter plugins_out[] = {
 	{ 0 },
 };
 static const struct parameter neighbours_out[] = {
-	{ "neighbours", PARAMETER_OBJECTS, false, "address, mac (null: not resolved), state, age in ms, shard" },
+	{ "neighbours", PARAMETER_OBJECTS, false,
+	  "address, mac (null: not resolved), state, age in ms, shard; at most 4096 of a shard" },
 	{ 0 },
 };
 static const struct parameter addresses_out[] = {
@@ -77,10 +78,8 @@ static const struct parameter routers_out[] = {
 static const struct parameter paths_out[] = {
 	{ "paths", PARAMETER_OBJECTS, false,
 	  "destination, pmtu (null: no limit known) and its origin (router, search), probe_low and probe_high (null: "
-	  "not searched), probes, "
-	  "probes_lost, too_big, black_holes, age in ms, fastopen_cookie (bytes), fastopen_failures, "
-	  "fastopen_blocked in "
-	  "ms, shard; the latest used first, at most 4096 of a shard" },
+	  "not searched), probes, probes_lost, too_big, black_holes, age in ms, fastopen_cookie (bytes), "
+	  "fastopen_failures, fastopen_blocked in ms, shard; the latest used first, at most 4096 of a shard" },
 	{ 0 },
 };
 static const struct parameter config_in[] = {

@@ -1,5 +1,5 @@
-/* Methods that list a table of every stack: neighbours, own addresses, routers, paths. Tables are bounded, so one
- * message holds all of them. */
+/* Methods that list a table of every stack: neighbours, own addresses, routers, paths. A table that may be long is
+ * cut after TABLE_ROWS_MAX rows of each shard, so one message holds the answer. */
 #include "control/context.h"
 #include "shard/render.h"
 
@@ -69,75 +69,36 @@ static void ask(struct call *call, const struct table *table)
 
 /* ---- the tables ------------------------------------------------------------------------------------------------ */
 
-static size_t fill_neighbours(const struct stack *stack, void *items, size_t count)
-{
-	return stack_neighbours(stack, items, count);
-}
+#define TABLE_ROWS_MAX 4096
 
-static json_t *render_one_neighbour(const void *item, struct instant now)
-{
-	return render_neighbour(item, now);
-}
+/* The method that lists a table: `fill` is a function of stack.h that fills an array of `info`, and `render` makes an
+ * object of one of them. */
+#define TABLE(name, info, rows_max, fill, render)                                                                    \
+	static size_t fill_##name(const struct stack *stack, void *items, size_t count)                              \
+	{                                                                                                            \
+		return fill(stack, items, count);                                                                    \
+	}                                                                                                            \
+	static json_t *render_item_##name(const void *item, struct instant now)                                      \
+	{                                                                                                            \
+		return render(item, now);                                                                            \
+	}                                                                                                            \
+	void method_##name(struct call *call)                                                                        \
+	{                                                                                                            \
+		static const struct table table = { #name, sizeof(info), rows_max, fill_##name,                      \
+			                            render_item_##name };                                            \
+                                                                                                                     \
+		ask(call, &table);                                                                                   \
+	}
 
-static size_t fill_addresses(const struct stack *stack, void *items, size_t count)
-{
-	return stack_addresses(stack, items, count);
-}
+TABLE(neighbours, struct stack_neighbour_info, TABLE_ROWS_MAX, stack_neighbours, render_neighbour)
+TABLE(addresses, struct stack_address_info, STACK_ADDRESSES_INFO_MAX, stack_addresses, render_own_address)
+TABLE(routers, struct stack_router_info, STACK_ROUTERS_INFO_MAX, stack_routers, render_router)
 
-static json_t *render_one_address(const void *item, struct instant now)
-{
-	return render_own_address(item, now);
-}
-
-static size_t fill_routers(const struct stack *stack, void *items, size_t count)
-{
-	return stack_routers(stack, items, count);
-}
-
-static json_t *render_one_router(const void *item, struct instant now)
-{
-	return render_router(item, now);
-}
-
-static size_t fill_paths(const struct stack *stack, void *items, size_t count)
-{
-	return stack_paths(stack, items, count);
-}
-
-static json_t *render_one_path(const void *item, struct instant now)
+/* Its times are durations, which need no clock. */
+static json_t *render_path_as_it_is(const struct stack_path_info *info, struct instant now)
 {
 	(void)now;
-	return render_path(item);
+	return render_path(info);
 }
 
-void method_neighbours(struct call *call)
-{
-	static const struct table table = { "neighbours", sizeof(struct stack_neighbour_info), 4096, fill_neighbours,
-		                            render_one_neighbour };
-
-	ask(call, &table);
-}
-
-void method_addresses(struct call *call)
-{
-	static const struct table table = { "addresses", sizeof(struct stack_address_info), STACK_ADDRESSES_INFO_MAX,
-		                            fill_addresses, render_one_address };
-
-	ask(call, &table);
-}
-
-void method_routers(struct call *call)
-{
-	static const struct table table = { "routers", sizeof(struct stack_router_info), STACK_ROUTERS_INFO_MAX,
-		                            fill_routers, render_one_router };
-
-	ask(call, &table);
-}
-
-void method_paths(struct call *call)
-{
-	static const struct table table = { "paths", sizeof(struct stack_path_info), 4096, fill_paths,
-		                            render_one_path };
-
-	ask(call, &table);
-}
+TABLE(paths, struct stack_path_info, TABLE_ROWS_MAX, stack_paths, render_path_as_it_is)
