@@ -80,12 +80,14 @@ void services_free(struct running_services *services);
 /* Makes every shard run `services` instead of daemon->services, in all shards or none. Takes over what `services`
  * holds when it succeeds. */
 int services_apply(struct daemon *daemon, struct running_services *services, json_t *errors);
-/* Reads the secret in the state directory, which is made when there is none. 0; or -errno, and says so in the log. */
-int secret_load(const struct config *config, uint8_t *ret_secret, size_t size);
 /* The section tcp becomes the shards' own. */
 void services_tune(struct daemon *daemon, const struct config *config);
 /* The status page that services of kind `http` relay to: opened when `config` has the first of them. */
 int services_open_status(struct daemon *daemon, const struct config *config, json_t *errors);
+
+/* main_secret.c: reads the secret in the state directory, which is made when there is none. 0; or -errno, and says so
+ * in the log. */
+int secret_load(const struct config *config, uint8_t *ret_secret, size_t size);
 
 /* main_reload.c: reads the configuration again. *ret_report as struct control_hooks has it. */
 int daemon_reload(struct daemon *daemon, json_t **ret_report);

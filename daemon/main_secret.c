@@ -32,6 +32,7 @@ static int read_secret(const char *path, uint8_t *secret, size_t size)
 static int write_secret(const char *path, const uint8_t *secret, size_t size)
 {
 	char temporary[300];
+	ssize_t written;
 	int fd, error = 0;
 
 	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.new", path) >= sizeof(temporary))
@@ -39,8 +40,11 @@ static int write_secret(const char *path, const uint8_t *secret, size_t size)
 	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	if (write(fd, secret, size) != (ssize_t)size || fsync(fd) < 0)
-		error = errno ? -errno : -EIO;
+	written = write(fd, secret, size);
+	if (written >= 0 && (size_t)written < size)
+		error = -ENOSPC; /* says nothing itself; the next write would */
+	else if (written < 0 || fsync(fd) < 0)
+		error = -errno;
 	close(fd);
 	if (error == 0 && rename(temporary, path) < 0)
 		error = -errno;

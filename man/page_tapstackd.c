@@ -66,6 +66,8 @@ static void put_files(FILE *file)
 	          "live, endings, runs and actions");
 	roff_item(file, TAPSTACK_STATE_DIRECTORY "/ring-*", NULL,
 	          "the journal, one file a shard: what is not in the database yet");
+	roff_item(file, TAPSTACK_STATE_DIRECTORY "/stable-secret", NULL,
+	          "what IPv6 addresses are made from, so that they stay the same; made when there is none");
 	roff_item(file, TAPSTACK_RUNTIME_DIRECTORY "/control.sock", NULL,
 	          "the control socket, for tapstackctl; varlink");
 	roff_item(file, TAPSTACK_PLUGIN_DIRECTORY "/*.so", NULL, "plugins");
