@@ -146,7 +146,8 @@ int main(void)
 	roff_line(
 	        file,
 	        "Keys marked live take a new value when the configuration is read again, those marked restart when\n"
-	        "the daemon starts again. Live keys of the section tcp hold for connections that begin after that.\n"
+	        "the daemon starts again. Live keys of the section tcp that are marked per service hold for\n"
+	        "connections that begin after that; its others are the whole stack's, and hold at once.\n"
 	        "Values are written so:");
 	roff_item(file, "a size", NULL,
 	          "65536, 64KiB, 16MiB, 1GiB (powers of 1024), 64kB, 16MB, 1GB (powers of 1000)");
