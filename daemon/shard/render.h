@@ -24,20 +24,10 @@ const char *render_mac(const struct mac_addr *mac, char text[18]);
 /* Flags for json_dumps: times are given to the microsecond, and without the digits that doubles add to it. */
 #define RENDER_JSON (JSON_COMPACT | JSON_REAL_PRECISION(15))
 
-/* An object, or NULL when memory is out. Times are milliseconds as numbers with fraction, as ss has them; bytes and
- * counts are integers. Fields:
- *   id, shard, state, local, local_port, peer, peer_port, service, role ("passive", "active"), cong, ca_state,
- *   recv_q, send_q (of a listener: accept queue and backlog), orphan, compact, opts (array: "ts", "sack", "wscale",
- *   "nodelay", "ecn", "ecnseen", "fastopen"), snd_wscale, rcv_wscale, rto, rtt, rttvar, minrtt, timer (left until
- * retransmission, or null), backoff, mss, advmss, pmtu, cwnd (bytes), ssthresh (bytes, or null when unknown),
- * pacing_rate (bytes/s), bytes_sent, bytes_retrans, bytes_acked, bytes_received, segs_out, segs_in, data_segs_out,
- * data_segs_in, lastsnd, lastrcv, lastack, age, ato, keepalive and user_timeout (or null), probes, rcvmss,
- * max_pacing_rate, busy, rwnd_limited, sndbuf_limited, rcv_holes, rcv_rtt (or null), rcv_space, urg, dscp, rcv_dscp,
- * icmp_errors, icmp_type and icmp_code (of the latest, or null), unacked, retrans, retrans_total, total_rto,
- * total_rto_recoveries, total_rto_time, dsack_dups, reord_seen, reo_wnd, delivered, delivery_rate, app_limited, lost,
- * sacked, notsent, rcv_ooopack, snd_wnd, rcv_wnd, rcvbuf, sndbuf, iss, irs, snd_una, snd_nxt, rcv_nxt, fastopen, and
- * of ECN: ecn, ect, ecn_fallback, accecn_option, delivered_ce and the counters of AccECN. A compact record
- * (half-open, TIME-WAIT) leaves out what it does not keep. */
+/* An object with the fields of TAPSTACK_CONNECTION_FIELDS (tapstack/control.h), or NULL when memory is out. Times are
+ * milliseconds as numbers with fraction, as ss has them; bytes and counts are integers; what is not known, or never
+ * was, is null. A listener has its accept queue and backlog as recv_q and send_q. A compact record (half-open,
+ * TIME-WAIT) leaves out what it does not keep. */
 json_t *render_connection(const struct stack_conn_info *info, const struct render_names *names, struct instant now);
 
 /* {"frames_in": n, ..., "verdicts": {"DROP_PAWS": n, ...}, "transitions": {"LISTEN>SYN-RECEIVED": n, ...}}.

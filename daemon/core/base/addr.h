@@ -1,6 +1,6 @@
 #pragma once
 /* Addresses are 16 bytes wide everywhere; IPv4 is held as an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2), so
- * that no type changes when IPv6 arrives. */
+ * that one type serves both families. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
