@@ -184,7 +184,7 @@ static void check_link(struct reader *reader)
 	const struct config *config = reader->config;
 	static const struct mac_addr automatic;
 
-	if (memcmp(&config->link.mac, &automatic, sizeof(automatic)) != 0 && (config->link.mac.b[0] & 1) != 0)
+	if (memcmp(&config->link.mac, &automatic, sizeof(automatic)) != 0 && mac_addr_is_group(&config->link.mac))
 		COMPLAIN(reader, "link.mac", "is a multicast address: the first byte must be even");
 	if (config->shard.count > 1 && strcmp(config->link.backend, "tap") != 0)
 		COMPLAIN(reader, "shard.count", "must be 1 with a unix link.backend, which has one queue");

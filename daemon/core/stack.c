@@ -316,7 +316,7 @@ static enum stack_verdict frame_arrives(struct stack *stack, const struct frame_
 
 	if (ethernet_read(frame->bytes, frame->length, &ethernet) < 0 || !is_for_us(stack, &ethernet.destination))
 		return VERDICT_DROP_ETHERNET;
-	to_group = ethernet.destination.b[0] & 1;
+	to_group = mac_addr_is_group(&ethernet.destination);
 	switch (ethernet.type) {
 	case ETHERTYPE_IPV4:
 		return ip_arrives(stack, frame, packet, frame->length - ETHERNET_HEADER_BYTES, to_group);

@@ -13,6 +13,12 @@ struct mac_addr {
 	uint8_t b[6];
 };
 
+/* Of more than one host: multicast or broadcast. */
+static inline bool mac_addr_is_group(const struct mac_addr *mac)
+{
+	return mac->b[0] & 1;
+}
+
 /* A connection's name: both ends, ports in host order. No padding, so it can be hashed and compared as bytes. */
 struct flow {
 	struct ip_addr local, remote;

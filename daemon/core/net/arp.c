@@ -41,11 +41,6 @@ void arp_announce(struct stack *stack, const struct ip_addr *ip)
 	send_arp(stack, ARP_REQUEST, &broadcast, ip, &unknown, ip);
 }
 
-static bool is_group(const struct mac_addr *mac)
-{
-	return mac->b[0] & 1;
-}
-
 /* Only hosts that are really on this link. */
 static bool is_neighbour(const struct stack *stack, const struct ip_addr *ip)
 {
@@ -71,7 +66,8 @@ enum stack_verdict arp_arrives(struct stack *stack, const uint8_t *packet, size_
 	struct arp_packet arp;
 	bool for_us;
 
-	if (arp_read(packet, length, &arp) < 0 || is_group(&arp.sender_mac) || ip_is_local(stack, &arp.sender_ip))
+	if (arp_read(packet, length, &arp) < 0 || mac_addr_is_group(&arp.sender_mac) ||
+	    ip_is_local(stack, &arp.sender_ip))
 		return VERDICT_DROP_ARP;
 	for_us = ip_is_local(stack, &arp.target_ip);
 	if (!ip_addr_is_any(&arp.sender_ip)) { /* RFC 5227: a probe asks, but tells nothing */

@@ -111,11 +111,6 @@ static bool is_neighbour(const struct stack *stack, const struct ip_addr *ip)
 	return ipv6_is_host(ip) && route6_is_on_link(stack, ip);
 }
 
-static bool is_group_mac(const struct mac_addr *mac)
-{
-	return mac->b[0] & 1;
-}
-
 /* Somebody asks for an address that we are only about to take (RFC 4862 section 5.4.3): if it does as we do, and it
  * is not our own question come back (RFC 7527), nobody may have it. */
 static void asked_for_tentative(struct stack *stack, struct own_address *own, const struct ip_packet *ip,
@@ -148,7 +143,7 @@ static enum stack_verdict solicitation(struct stack *stack, const struct ip_pack
 		advertise(stack, own, NULL, NULL);
 		return VERDICT_ACCEPTED;
 	}
-	if ((mac && is_group_mac(mac)) || !is_neighbour(stack, &ip->source))
+	if ((mac && mac_addr_is_group(mac)) || !is_neighbour(stack, &ip->source))
 		return VERDICT_DROP_ND;
 	if (mac)
 		neighbour_heard(stack, &ip->source, mac, true);
@@ -164,7 +159,7 @@ static enum stack_verdict advertisement(struct stack *stack, const struct ip_pac
 	struct neighbour *neighbour;
 
 	/* RFC 4861 section 7.1.2. */
-	if ((ipv6_is_multicast(&ip->destination) && message->solicited) || (mac && is_group_mac(mac)) ||
+	if ((ipv6_is_multicast(&ip->destination) && message->solicited) || (mac && mac_addr_is_group(mac)) ||
 	    ip_addr_is_v4(&message->target))
 		return VERDICT_DROP_ND;
 	if (own) {
@@ -199,7 +194,7 @@ enum stack_verdict nd_arrives(struct stack *stack, const struct ip_packet *ip, c
 	case ICMP6_ROUTER_ADVERTISEMENT:
 		if (!ipv6_is_link_local(&ip->source) || !stack->config.accept_ra)
 			return VERDICT_DROP_ND;
-		if (message.options.has_source_mac && is_group_mac(&message.options.source_mac))
+		if (message.options.has_source_mac && mac_addr_is_group(&message.options.source_mac))
 			return VERDICT_DROP_ND;
 		route6_advertised(stack, &ip->source, &message);
 		return VERDICT_ACCEPTED;
