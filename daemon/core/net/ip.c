@@ -276,7 +276,7 @@ enum stack_verdict ip_arrives(struct stack *stack, const struct frame_in *frame,
 		return VERDICT_DROP_IP_SOURCE;
 	if (!ip_is_local(stack, &ip.destination) && ip_is_unicast(stack, &ip.destination))
 		return VERDICT_DROP_IP_DESTINATION;
-	if (!ip.more_fragments && ip.fragment_offset == 0)
+	if (!ip_is_fragment(&ip))
 		return transport_arrives(stack, &ip, frame->checksum, frame->gso_bytes);
 	COUNT(stack, fragments_in);
 	verdict = fragment_arrives(stack, &ip, &whole);

@@ -70,11 +70,6 @@ static enum stack_verdict skip_extensions(struct stack *stack, struct ip_packet 
 	}
 }
 
-static bool is_fragment(const struct ip_packet *ip)
-{
-	return ip->more_fragments || ip->fragment_offset > 0;
-}
-
 enum stack_verdict ip6_arrives(struct stack *stack, const struct frame_in *frame, const uint8_t *packet,
                                size_t length, bool to_group)
 {
@@ -89,7 +84,7 @@ enum stack_verdict ip6_arrives(struct stack *stack, const struct frame_in *frame
 		verdict = skip_extensions(stack, &ip);
 	if (verdict != VERDICT_ACCEPTED)
 		return verdict;
-	if (!is_fragment(&ip))
+	if (!ip_is_fragment(&ip))
 		return transport_arrives(stack, &ip, frame->checksum, frame->gso_bytes);
 	COUNT(stack, fragments_in);
 	verdict = fragment_arrives(stack, &ip, &whole);

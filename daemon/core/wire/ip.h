@@ -36,3 +36,9 @@ struct ip_packet {
 	const uint8_t *payload;   /* inside the bytes read; trailing link padding cut off */
 	uint32_t payload_bytes;
 };
+
+/* Part of something larger? */
+static inline bool ip_is_fragment(const struct ip_packet *ip)
+{
+	return ip->more_fragments || ip->fragment_offset > 0;
+}

@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/wire/bytes.h"
+#include "core/wire/icmp6.h"
 
 #include <errno.h>
 
@@ -9,11 +10,6 @@ enum {
 	OPTION_PAD1 = 0,
 	OPTION_PADN = 1,
 	OPTION_ROUTER_ALERT = 5,
-
-	PROBLEM_FIELD = 0, /* codes of a Parameter Problem */
-	PROBLEM_NEXT_HEADER = 1,
-	PROBLEM_OPTION = 2,
-	PROBLEM_FIRST_FRAGMENT = 3, /* RFC 7112 section 5 */
 
 	FRAGMENT_MORE = 1,
 	FRAGMENT_OFFSET_MASK = 0xfff8, /* it counts bytes, its low three bits being zero */
@@ -102,7 +98,7 @@ static int unknown_option(struct walk *walk, const uint8_t *type)
 	case 1:
 		return -EBADMSG;
 	default:
-		refuse(walk, PROBLEM_OPTION, type);
+		refuse(walk, ICMP6_PROBLEM_OPTION, type);
 		walk->problem->even_multicast = *type >> 6 == 2;
 		return -EPROTO;
 	}
@@ -151,7 +147,7 @@ static int skip_extension(struct walk *walk)
 		return -EBADMSG;
 	if (kind == IP_PROTOCOL_ROUTING) {
 		if (header[3] > 0) /* segments left */
-			return refuse(walk, PROBLEM_FIELD, header + 2);
+			return refuse(walk, ICMP6_PROBLEM_FIELD, header + 2);
 	} else {
 		int r = skip_options(walk, header + 2, length - 2, kind == IP_PROTOCOL_HOP_BY_HOP);
 
@@ -173,7 +169,7 @@ static int take_fragment(struct walk *walk)
 	packet->fragment_offset = load16(header + 2) & FRAGMENT_OFFSET_MASK;
 	packet->more_fragments = load16(header + 2) & FRAGMENT_MORE;
 	packet->id = load32(header + 4);
-	return packet->more_fragments || packet->fragment_offset > 0;
+	return ip_is_fragment(packet);
 }
 
 /* RFC 7112: the upper layer's header must be in there. */
@@ -210,7 +206,7 @@ static int walk_headers(struct walk *walk)
 			return -EBADMSG;
 		/* Hop-by-hop options come first or not at all. */
 		if (packet->protocol == IP_PROTOCOL_HOP_BY_HOP && packet->protocol_at != 6)
-			return refuse(walk, PROBLEM_NEXT_HEADER,
+			return refuse(walk, ICMP6_PROBLEM_NEXT_HEADER,
 			              packet->payload - packet->header_bytes + packet->protocol_at);
 		r = packet->protocol == IP_PROTOCOL_FRAGMENT ? take_fragment(walk) : skip_extension(walk);
 		if (r < 0)
@@ -235,7 +231,7 @@ static int check_first_fragment(const struct walk *at_part, struct ipv6_problem 
 	int r = walk_headers(&walk);
 
 	if (r == -EBADMSG || r > 0 || (r == 0 && !upper_layer_is_there(&walk))) {
-		*ret_problem = (struct ipv6_problem){ .code = PROBLEM_FIRST_FRAGMENT };
+		*ret_problem = (struct ipv6_problem){ .code = ICMP6_PROBLEM_FIRST_FRAGMENT };
 		return -EPROTO;
 	}
 	return 0;
