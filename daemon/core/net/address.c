@@ -51,15 +51,21 @@ static bool is_reserved_identifier(const uint8_t id[8])
 	return memcmp(id, zero, 8) == 0 || (memcmp(id, anycast, 7) == 0 && id[7] >= 0x80);
 }
 
+static bool has_stable_secret(const struct stack *stack)
+{
+	static const uint8_t zero[sizeof(stack->config.stable_secret)];
+
+	return memcmp(stack->config.stable_secret, zero, sizeof(zero)) != 0;
+}
+
 /* The lower half of an address: from a secret that outlives the stack (RFC 7217), so that it tells nothing and still
  * stays; without one from the MAC (RFC 4291 appendix A). */
 static void make_identifier(const struct stack *stack, struct own_address *address)
 {
-	static const uint8_t zero[16];
 	const struct mac_addr *mac = &stack->config.mac;
 	uint8_t *id = address->ip.b + 8;
 
-	if (memcmp(stack->config.stable_secret, zero, sizeof(zero)) == 0) {
+	if (!has_stable_secret(stack)) {
 		memcpy(id, mac->b, 3);
 		memcpy(id + 5, mac->b + 3, 3);
 		id[0] ^= 2;
@@ -223,8 +229,7 @@ void address_autonomous(struct stack *stack, const struct nd_prefix *prefix)
 
 void address_is_duplicate(struct stack *stack, struct own_address *address)
 {
-	static const uint8_t zero[16];
-	bool another = memcmp(stack->config.stable_secret, zero, sizeof(zero)) != 0;
+	bool another = has_stable_secret(stack); /* from the MAC there is only one */
 
 	COUNT(stack, duplicate_addresses);
 	address->due = INSTANT_NEVER;

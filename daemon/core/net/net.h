@@ -98,7 +98,8 @@ bool route6_next_hop(const struct stack *stack, const struct ip_addr *destinatio
 void route6_router_answers(struct stack *stack, const struct ip_addr *ip, bool answers);
 /* It says that it is no router any more. */
 void route6_forget_router(struct stack *stack, const struct ip_addr *ip);
-/* A router advertisement from `source`, valid by RFC 4861 section 6.1.2. */
+/* A router advertisement from `source`, valid by RFC 4861 section 6.1.2; they are accepted (stack_config.accept_ra).
+ */
 void route6_advertised(struct stack *stack, const struct ip_addr *source, const struct nd_message *message);
 /* Asks for routers, from now on (RFC 4861 section 6.3.7). */
 void route6_solicit(struct stack *stack);

@@ -271,8 +271,6 @@ void route6_advertised(struct stack *stack, const struct ip_addr *source, const 
 {
 	struct net6 *net = &stack->net6;
 
-	if (!stack->config.accept_ra)
-		return;
 	if (message->lifetime_s > 0) { /* section 6.3.7: who is no default router may have been the first to answer */
 		net->solicitations_left = 0;
 		net->solicit_due = INSTANT_NEVER;
