@@ -240,10 +240,13 @@ static void tell_event(struct stack *stack, struct conn *conn, enum tapstack_cc_
 	conn->congestion->ops->on_event(state_of(conn), event, &sample, &decision);
 	decide(stack, conn, &decision);
 	reduce_by_use(stack, conn, event, flight, cwnd_before);
-	if (event == TAPSTACK_CC_LOSS || event == TAPSTACK_CC_RTO || event == TAPSTACK_CC_ECN)
+	if (event == TAPSTACK_CC_LOSS || event == TAPSTACK_CC_RTO || event == TAPSTACK_CC_ECN) {
 		ecn_reduced(conn);
-	else if (event == TAPSTACK_CC_UNDO)
+		if (conn->extra) /* what UNDO would take back now is this, not what the repair before it did */
+			undo_end(&conn->extra->loss.undo);
+	} else if (event == TAPSTACK_CC_UNDO) {
 		ecn_reduction_undone(conn);
+	}
 }
 
 static void sample_rate(const struct stack *stack, struct conn *conn, const struct sent_news *news,

@@ -59,10 +59,10 @@ static void enter_recovery(struct stack *stack, struct conn *conn, const struct 
 	conn->tx->pto_due = INSTANT_NEVER;
 	prr_begin(&conn->tx->prr, (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una),
 	          sent->sacked_bytes - news->sacked_bytes, news->acked_bytes);
-	if (record)
-		undo_begin(&record->undo);
 	COUNT(stack, fast_recoveries);
 	congestion_event(stack, conn, TAPSTACK_CC_LOSS);
+	if (record)
+		undo_begin(&record->undo);
 }
 
 static void leave_recovery(struct stack *stack, struct conn *conn)

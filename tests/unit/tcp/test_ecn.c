@@ -198,6 +198,37 @@ static void loss_and_marks_are_one_event(void **state)
 	finish(p);
 }
 
+/* A mark that comes between the end of a repair and the news that it was needless: that news takes nothing back of
+ * what the mark has done. */
+static void marks_outlast_what_is_undone(void **state)
+{
+	struct peer *p = opened_classic();
+	struct tcp_options sack = { .sack_count = 1 };
+	uint32_t cwnd;
+
+	(void)state;
+	service_sends(p, 20 * MSS);
+	peer_ignores_rest(p);
+	sack.sack[0] = (struct tcp_sack_block){ SEQ(OURS(1 + MSS)), SEQ(OURS(1 + 9 * MSS)) };
+	for (int i = 0; i < 3; i++)
+		peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1), .options = sack });
+	assert_int_equal(peer_info(p).ca_state, 1);
+	assert_true(peer_info(p).snd_nxt - OURS(1 + 10 * MSS) > MSS); /* new data in the repair */
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1 + 10 * MSS) });
+	assert_int_equal(peer_info(p).ca_state, 0);
+	cwnd = (uint32_t)peer_info(p).cwnd;
+	peer_sends(p, (struct seg){ .flags = TCP_ACK | TCP_ECE, .seq = 1001, .ack = OURS(1 + 11 * MSS) });
+	assert_int_equal(counters(p).ecn_reductions, 1);
+	assert_true(peer_info(p).cwnd < cwnd);
+	cwnd = (uint32_t)peer_info(p).cwnd;
+	sack.sack[0] = (struct tcp_sack_block){ SEQ(OURS(1)), SEQ(OURS(1 + MSS)) };
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1 + 11 * MSS), .options = sack });
+	assert_int_equal(counters(p).dsack_received, 1);
+	assert_int_equal(counters(p).undos, 0);
+	assert_int_equal(peer_info(p).cwnd, cwnd);
+	finish(p);
+}
+
 /* Section 6.1.2: a window of one segment can't shrink; the retransmission time-out is waited for. */
 static void smallest_window_waits(void **state)
 {
@@ -335,6 +366,7 @@ int main(void)
 		cmocka_unit_test(only_new_data_is_ect),
 		cmocka_unit_test(window_shrinks_once_a_round_trip),
 		cmocka_unit_test(loss_and_marks_are_one_event),
+		cmocka_unit_test(marks_outlast_what_is_undone),
 		cmocka_unit_test(smallest_window_waits),
 		cmocka_unit_test(super_frame_with_cwr),
 		cmocka_unit_test(algorithms_choose_the_codepoint),
