@@ -34,12 +34,16 @@ struct stack_address {
 	uint8_t prefix_bits; /* of the IPv6-wide address: an IPv4 /24 is 120 */
 };
 
-/* A congestion algorithm as the host offers it. Lives as long as the stack. */
+/* A congestion algorithm as the host offers it. Stays in place, and its name for ever, while *users is not zero or a
+ * stack may be handed it. */
 struct stack_congestion {
 	const char *name;
 	uint16_t id; /* into journal_record.congestion */
 	const struct tapstack_cc_ops *ops;
 	struct tapstack_params params;
+	/* What refers to it, over all stacks that share it: connections (acting or in shadow), listeners, rules, and
+	 * the stack's default. NULL: not counted. */
+	_Atomic uint32_t *users;
 };
 
 /* Explicit Congestion Notification (RFC 3168, RFC 9768): what a SYN of ours asks for, and what a peer's SYN gets. */
@@ -169,6 +173,10 @@ struct stack_config {
 
 	struct journal_ring *journal; /* NULL: nothing is recorded (benchmarks of the core, fuzzing) */
 	const struct stack_congestion *congestion_default; /* NULL: built-in Reno */
+	/* Measures how long callbacks of congestion plugins take, and serves nothing else: a monotonic clock in ns
+	 * that costs little to read. NULL: they are not timed. */
+	int64_t (*stopwatch)(void);
+	struct duration congestion_budget; /* of one callback; 100 us */
 	struct stack_tcp_config tcp;
 };
 
@@ -423,6 +431,93 @@ int stack_shutdown(struct stack *stack, struct conn_handle conn);
 int stack_close(struct stack *stack, struct conn_handle conn);
 /* Lets go of the handle with RST. */
 int stack_abort(struct stack *stack, struct conn_handle conn);
+
+/* ---- congestion algorithms ------------------------------------------------------------------------------------- */
+
+/* Which algorithm a connection begins with: that of the first rule that fits, else its listener's or
+ * stack_connect_options.congestion, else the stack's default. Several arms are an A/B test: one of them is taken by a
+ * keyed hash of the five-tuple, as often as its weight has it. */
+#define STACK_RULE_ARMS_MAX 8
+struct stack_congestion_rule {
+	bool any_service;
+	uint16_t service;          /* tag */
+	struct stack_address peer; /* a prefix; prefix_bits 0: any peer */
+	struct {
+		const struct stack_congestion *congestion;
+		uint32_t weight; /* 1 to 1000000 */
+	} arm[STACK_RULE_ARMS_MAX];
+	uint32_t arm_count; /* 0: the rule does not choose, but what follows holds */
+	const struct stack_congestion
+	        *shadow;              /* sees the same facts, and nobody acts on what it decides; NULL: none */
+	struct duration sample_every; /* see stack_samples; 0: no samples */
+};
+
+#define STACK_RULES_MAX 256
+/* For connections that begin from now on; copied. Returns 0; -EINVAL; -ENOMEM, with everything as before. */
+int stack_set_congestion_rules(struct stack *stack, const struct stack_congestion_rule *rules, size_t count);
+/* For connections and listeners that are given none from now on. NULL: built-in Reno. */
+void stack_set_default_congestion(struct stack *stack, const struct stack_congestion *congestion);
+/* Of a listener, for the connections that it will accept; NULL: the stack's default. 0 or -EBADF. */
+int stack_set_listener_congestion(struct stack *stack, struct conn_handle listener,
+                                  const struct stack_congestion *congestion);
+
+/* What an administrator changes of a live connection. Window and round-trip knowledge are kept. */
+struct stack_congestion_change {
+	const struct stack_congestion *congestion; /* NULL: stays. The same one: begins anew */
+	bool set_shadow, set_samples;              /* else the next two stay as they are */
+	const struct stack_congestion *shadow;     /* NULL: none */
+	struct duration sample_every;              /* 0: no samples */
+};
+/* By id. Returns 0; -ENOENT; -EAGAIN its handshake is not complete; -EALREADY it is in TIME-WAIT; -EINVAL the
+ * algorithm refused (the connection has the built-in Reno now); -ENOMEM. Walks the tables: linear. */
+int stack_admin_congestion(struct stack *stack, uint64_t id, const struct stack_congestion_change *change);
+
+/* Moves connections, listeners, rules and the default from one algorithm to another, a newer version of itself say:
+ * with the state where export_state and import_state allow it, else as stack_admin_congestion does. Looks at some
+ * thousand records a call; start with *cursor 0, over when it is UINT64_MAX. Returns how many connections it moved.
+ */
+size_t stack_move_congestion(struct stack *stack, uint64_t *cursor, const struct stack_congestion *from,
+                             const struct stack_congestion *to);
+
+/* A point of a connection's time series: taken when something in it has changed, and not sooner than `sample_every`
+ * after the last; and once more when the connection ends. */
+#define STACK_SAMPLE_OUTPUTS_MAX 8
+struct stack_sample {
+	uint64_t connection_id;
+	struct instant at;
+	uint16_t congestion, shadow; /* ids; shadow: valid with has_shadow */
+	bool has_shadow, last;
+	uint8_t ca_state, output_count, shadow_output_count;
+	uint32_t cwnd, ssthresh, inflight, snd_wnd, rcv_wnd, retransmits; /* bytes but retransmits; ssthresh
+	                                                                     UINT32_MAX: not yet known */
+	uint64_t pacing_bytes_per_s, delivery_bytes_per_s, bytes_acked, bytes_received;
+	int64_t srtt_ns, rttvar_ns, min_rtt_ns;
+	uint32_t shadow_cwnd, shadow_ssthresh;
+	uint64_t shadow_pacing_bytes_per_s;
+	double output[STACK_SAMPLE_OUTPUTS_MAX], shadow_output[STACK_SAMPLE_OUTPUTS_MAX];
+};
+/* Takes up to `count` of those that wait, oldest first; returns how many. Few are kept: what is not taken every turn
+ * or so is lost and counted (samples_missed). */
+size_t stack_samples(struct stack *stack, struct stack_sample *ret_samples, size_t count);
+
+/* What an operator should know of, and no counter tells. */
+enum stack_notice_kind {
+	STACK_NOTICE_CONGESTION_OFFENCES, /* the algorithm `from` had to be corrected too often: `to` took over */
+	STACK_NOTICE_CONGESTION_REFUSED,  /* the algorithm `from` would not begin, or there was no memory: `to` did */
+};
+enum stack_offence { STACK_OFFENCE_WINDOW = 1, STACK_OFFENCE_PACING = 2, STACK_OFFENCE_TIME = 4 };
+struct stack_notice {
+	uint32_t kind;
+	uint64_t connection_id;
+	struct instant at;
+	uint16_t from, to; /* ids of congestion algorithms */
+	uint32_t offences; /* enum stack_offence, those that were seen */
+	uint32_t count;
+	uint64_t cwnd_wanted, pacing_wanted; /* the worst of each */
+	struct duration longest;             /* callback */
+};
+/* The next one; false: none. Few are kept; the rest is counted (notices_missed). */
+bool stack_next_notice(struct stack *stack, struct stack_notice *ret_notice);
 
 /* ---- looking in ---------------------------------------------------------------------------------------------- */
 

@@ -40,6 +40,40 @@ struct tapstack_log_event {
 	uint64_t cwnd_bytes, ssthresh_bytes;
 	int64_t srtt_ns;
 	uint64_t bytes_received, bytes_acked, bytes_retransmitted;
+	/* Since 0.2: */
+	uint32_t shard; /* that owns the connection */
+	uint32_t reserved;
+};
+
+enum tapstack_log_packet_flag {
+	TAPSTACK_LOG_PACKET_IN = 1,       /* received; else sent */
+	TAPSTACK_LOG_PACKET_CHECKSUM = 2, /* the transport checksum is not complete (offload): only its pseudo-header
+	                                     is summed */
+	TAPSTACK_LOG_PACKET_IPV6 = 4,
+	TAPSTACK_LOG_PACKET_CONNECTION = 8, /* connection_id and all below it are known */
+};
+
+/* One frame, received or sent, with what the stack thought of it: since 0.2. Texts and bytes are valid during the
+ * call. */
+struct tapstack_log_packet {
+	uint32_t struct_size;
+	uint32_t flags;  /* enum tapstack_log_packet_flag */
+	uint64_t missed; /* packets that fitted the filter, and were dropped for this plugin since the one before */
+	int64_t time_ns; /* CLOCK_REALTIME, ns since 1970 */
+	const uint8_t *bytes;  /* from the Ethernet header on */
+	uint32_t captured;     /* of `bytes` */
+	uint32_t length;       /* of the whole frame */
+	uint16_t gso_bytes;    /* payload of each segment when it is a super-frame, else 0 */
+	uint16_t header_bytes; /* of a super-frame: what each segment repeats */
+	uint16_t shard;
+	uint16_t reserved;
+	const char *verdict, *verdict_meaning; /* of a frame received: "ACCEPTED", "DROP_PAWS", ...; "" when sent */
+	uint64_t connection_id;                /* as in the audit database */
+	const char *state_before, *state;      /* "ESTABLISHED"; before and after the frame; the same when sent */
+	const char *service, *congestion;
+	uint64_t cwnd_bytes, ssthresh_bytes, inflight_bytes, pacing_bytes_per_s; /* after it */
+	int64_t srtt_ns;
+	uint32_t iss, irs, snd_una, snd_nxt, rcv_nxt, snd_wnd, rcv_wnd, retransmits;
 };
 
 struct tapstack_log_env {
@@ -51,6 +85,14 @@ struct tapstack_log_env {
 	/* Absolute; the daemon may write there, and paths in parameters that are relative are relative to it. The
 	 * text is valid during open. */
 	const char *state_directory;
+	/* Since 0.2: */
+	const char *host_name;      /* of this machine, as gethostname(2) has it */
+	const char *daemon_version; /* "0.2.0" */
+	const char *link_name;      /* of the interface, e.g. "tap0" */
+	uint64_t run_id;            /* of this start of the daemon, as in the audit database */
+	int64_t run_started_ns;     /* CLOCK_REALTIME */
+	uint32_t mtu_bytes;         /* of the link */
+	uint32_t packet_bytes_max; /* of a packet's bytes that packets() will be given; 0: packets are not captured */
 };
 
 struct tapstack_log_ops {
@@ -66,6 +108,9 @@ struct tapstack_log_ops {
 	int (*reopen)(void *state);
 	/* Required. */
 	void (*close)(void *state);
+	/* Optional; since 0.2. Packets, oldest first; only where the configuration asks for them (`capture` of the
+	 * instance). As with events. */
+	int (*packets)(void *state, const struct tapstack_log_packet *packets, size_t count);
 };
 
 #ifdef __cplusplus

@@ -29,9 +29,14 @@ enum tapstack_plugin_kind {
 	TAPSTACK_PLUGIN_LOGGING = 2,    /* ops: struct tapstack_log_ops, logging.h */
 };
 
+/* How far a struct must reach to have `member`: compare with its struct_size before you read what is newer than the
+ * oldest host (or plugin) that you want to work with. */
+#define TAPSTACK_SIZE_UP_TO(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
+
 enum tapstack_param_type {
 	TAPSTACK_PARAM_NUMBER = 1,
 	TAPSTACK_PARAM_TEXT = 2,
+	TAPSTACK_PARAM_SWITCH = 3, /* since 0.2: yes or no; `number` is 1 or 0, min 0, max 1 */
 };
 
 /* One parameter. The YAML check, `tapstackctl`, completion and the manual page follow from this table. */
