@@ -117,12 +117,28 @@ static uint32_t take_batch(struct logger *logger)
 	return take;
 }
 
+/* A plugin of before 0.2 goes through events by index, and those were shorter then: it gets one at a time. */
+static bool knows_next_event(const struct tapstack_log_ops *ops)
+{
+	return ops->struct_size >= TAPSTACK_SIZE_UP_TO(struct tapstack_log_ops, packets);
+}
+
 /* Without the lock. Returns what the plugin said. */
 static int hand_over(struct logger *logger, uint32_t count)
 {
+	const struct tapstack_log_ops *ops = logger->options.ops;
+	int error = 0;
+
 	for (uint32_t i = 0; i < count; i++)
 		translate(logger, &logger->batch[i], &logger->text[i], &logger->event[i]);
-	return logger->options.ops->events(logger->state, logger->event, count);
+	if (knows_next_event(ops))
+		return ops->events(logger->state, logger->event, count);
+	for (uint32_t i = 0; i < count; i++) {
+		int r = ops->events(logger->state, &logger->event[i], 1);
+
+		error = error == 0 ? r : error;
+	}
+	return error;
 }
 
 static int call_optional(int (*operation)(void *state), void *state)

@@ -45,6 +45,13 @@ struct tapstack_log_event {
 	uint32_t reserved;
 };
 
+/* Those of one call lie one behind the other, each as long as the host has it: event + 1 is not the next one when the
+ * host is newer than your headers. (A plugin of before 0.2 is given one at a time.) */
+static inline const struct tapstack_log_event *tapstack_log_next_event(const struct tapstack_log_event *event)
+{
+	return (const struct tapstack_log_event *)(const void *)((const char *)event + event->struct_size);
+}
+
 enum tapstack_log_packet_flag {
 	TAPSTACK_LOG_PACKET_IN = 1,       /* received; else sent */
 	TAPSTACK_LOG_PACKET_CHECKSUM = 2, /* the transport checksum is not complete (offload): only its pseudo-header
@@ -75,6 +82,12 @@ struct tapstack_log_packet {
 	int64_t srtt_ns;
 	uint32_t iss, irs, snd_una, snd_nxt, rcv_nxt, snd_wnd, rcv_wnd, retransmits;
 };
+
+/* As tapstack_log_next_event. */
+static inline const struct tapstack_log_packet *tapstack_log_next_packet(const struct tapstack_log_packet *packet)
+{
+	return (const struct tapstack_log_packet *)(const void *)((const char *)packet + packet->struct_size);
+}
 
 struct tapstack_log_env {
 	uint32_t struct_size;

@@ -6,8 +6,15 @@
  * };
  *
  * The host looks at magic, abi, struct_size and kind before it looks at anything else, and refuses what it does not
- * know with a message. All structs of this interface only ever grow at the end; struct_size says how far yours reach,
- * so a plugin built against an older header goes on working with a newer host of the same ABI number.
+ * know with a message.
+ *
+ * Versions. Structs of this interface only ever grow at the end, and say in struct_size how far they reach, so a
+ * plugin that was built with older headers goes on working with a newer tapstackd of the same ABI number: the host
+ * knows from the plugin's struct_size what it can't have, and the plugin never looks at what was added later. A
+ * plugin that was built with newer headers than tapstackd's is refused: it might rely on what is not there. Never
+ * growing: the elements of tables (struct tapstack_param_spec, tapstack_output_spec, tapstack_param_value). Records
+ * that come several at a time have their size at the beginning; go from one to the next with the function that is
+ * there for it (tapstack_log_next_event, ...), not by an index.
  *
  * This header and its sisters are C11, need nothing but the standard headers, and are all that a plugin may include
  * from tapstack. */

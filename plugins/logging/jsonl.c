@@ -236,8 +236,9 @@ static int jsonl_events(void *state, const struct tapstack_log_event *events, si
 	jsonl->length = 0;
 	if (jsonl->broken && append("\n", 1, jsonl) != 0)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		int added = append_event(jsonl, &events[i]);
+	for (const struct tapstack_log_event *event = events; count > 0;
+	     event = tapstack_log_next_event(event), count--) {
+		int added = append_event(jsonl, event);
 
 		r = added < 0 ? added : r;
 	}
