@@ -1,6 +1,8 @@
 # tests/unit/plugin/abi: plugins built with the headers of release 0.1, which are kept here, and what is compared with them
-ABI_0_1 = tests/unit/plugin/abi/0.1/tapstack
-EXTRA_DIST += $(ABI_0_1)/congestion.h $(ABI_0_1)/logging.h $(ABI_0_1)/plugin.h
+EXTRA_DIST += \
+	tests/unit/plugin/abi/0.1/tapstack/congestion.h \
+	tests/unit/plugin/abi/0.1/tapstack/logging.h \
+	tests/unit/plugin/abi/0.1/tapstack/plugin.h
 ABI_SAMPLES = tests/unit/plugin/abi/aimd-old.la tests/unit/plugin/abi/aimd-today.la tests/unit/plugin/abi/lines-old.la
 check_LTLIBRARIES += $(ABI_SAMPLES) libabiold.la libabitoday.la
 abi_old_cppflags = -I$(top_srcdir)/tests/unit/plugin/abi/0.1
