@@ -14,6 +14,7 @@
  *   durations  200ms, 30s, 2min, 1h, 1d, 100us, 50ns; 1.5s is allowed; a plain number is seconds
  *   booleans   yes, no, true, false, on, off
  *   addresses  192.0.2.2, 2001:db8::2; prefixes 192.0.2.2/24; MAC 02:00:c0:00:02:02
+ *   filters    "peer=192.0.2.0/24 dport=80,443": see filter.h
  *
  * Functions return 0 or -errno; outputs are untouched on failure. Nothing here logs, and nothing is global. */
 #include "core/base/addr.h"
@@ -166,6 +167,7 @@ enum config_type {
 	CONFIG_TEXTS,    /* struct config_text_list */
 	CONFIG_SERVICES, /* struct config_service_list */
 	CONFIG_PLUGINS,  /* struct config_plugin_list */
+	CONFIG_FILTER,   /* struct frame_filter; see filter.h */
 };
 
 struct config_choice {

@@ -4,6 +4,7 @@ libtapconfig_la_SOURCES = \
 	daemon/config/config.h daemon/config/config.c daemon/config/keys.c \
 	daemon/config/arena.h daemon/config/arena.c daemon/config/errors.h daemon/config/errors.c \
 	daemon/config/document.h daemon/config/document.c daemon/config/value.h daemon/config/value.c \
+	daemon/config/filter.h daemon/config/filter.c \
 	daemon/config/form.h daemon/config/form.c daemon/config/reader.h daemon/config/reader.c \
 	daemon/config/hint.c daemon/config/lists.c daemon/config/check.c daemon/config/write.c \
 	daemon/config/diff.c daemon/config/stack.c

@@ -1,6 +1,7 @@
 #include "config/reader.h"
 
 #include "config/errors.h"
+#include "config/filter.h"
 #include "config/value.h"
 
 #include <errno.h>
@@ -44,6 +45,7 @@ const char *reader_valid(const struct config_key *key, char text[static READER_V
 		[CONFIG_TEXTS] = "a list of",
 		[CONFIG_SERVICES] = "a list of services such as [{kind: echo, port: 7}]",
 		[CONFIG_PLUGINS] = "a list of plugins such as [{plugin: cubic}]",
+		[CONFIG_FILTER] = "a filter such as \"peer=192.0.2.0/24 dport=80,443\"",
 	};
 	char low[VALUE_TEXT_MAX], high[VALUE_TEXT_MAX], word[32];
 	const char *unit = key->unit == NULL ? "" : key->unit;
@@ -265,6 +267,19 @@ static bool read_texts(struct reader *reader, const struct config_key *key, cons
 	return good;
 }
 
+static bool read_filter(struct reader *reader, const struct config_key *key, const char *path,
+                        const struct node *node, struct frame_filter *ret)
+{
+	char reason[CONFIG_FILTER_REASON_MAX];
+
+	if (node->kind != NODE_SCALAR || node->is_null)
+		return invalid(reader, key, path, node, -EINVAL);
+	if (config_filter_read(node->text, ret, reason) == 0)
+		return true;
+	errors_add(reader->errors, &node->place, "%s: %s", path, reason);
+	return false;
+}
+
 bool reader_value(struct reader *reader, const struct config_key *key, const char *path, const struct node *node,
                   void *value)
 {
@@ -279,6 +294,8 @@ bool reader_value(struct reader *reader, const struct config_key *key, const cha
 		return reader_services(reader, key, node, value);
 	case CONFIG_PLUGINS:
 		return reader_plugins(reader, key, node, value);
+	case CONFIG_FILTER:
+		return read_filter(reader, key, path, node, value);
 	default:
 		r = read_scalar(reader, key, node, value);
 		return r == 0 || (r != -ENOMEM && invalid(reader, key, path, node, r));

@@ -1,4 +1,5 @@
 /* Values as text: for ctl, for comparison, and for the shipped file. */
+#include "config/filter.h"
 #include "config/reader.h"
 #include "config/value.h"
 
@@ -56,6 +57,14 @@ static void write_mac(FILE *file, const struct config_key *key, const struct mac
 
 	value_write_mac(mac, text);
 	write_text(file, key->word != NULL && memcmp(mac, &zero, sizeof(zero)) == 0 ? key->word : text);
+}
+
+static void write_filter(FILE *file, const struct frame_filter *filter)
+{
+	char text[CONFIG_FILTER_TEXT_MAX];
+
+	config_filter_write(filter, text);
+	write_text(file, text);
 }
 
 static void write_prefixes(FILE *file, const struct config_prefix_list *list)
@@ -223,6 +232,9 @@ bool write_value(FILE *file, const struct config_key *key, const void *value)
 		break;
 	case CONFIG_MAC:
 		write_mac(file, key, value);
+		break;
+	case CONFIG_FILTER:
+		write_filter(file, value);
 		break;
 	default:
 		write_list(file, key, value);

@@ -5,6 +5,7 @@
 #include "core/wire/bytes.h"
 #include "core/wire/checksum.h"
 #include "core/wire/ethernet.h"
+#include "core/wire/frame_filter.h"
 #include "core/wire/icmp.h"
 #include "core/wire/ipv4.h"
 #include "core/wire/ipv6.h"
@@ -261,12 +262,34 @@ static void check_ipv6_mended(const uint8_t *bytes, size_t length)
 	free(copy);
 }
 
+/* Both ways the same ends, and every frame fits one of a condition on its protocol and the opposite. */
+static void check_filter(const uint8_t *bytes, size_t length)
+{
+	struct frame_filter filter = { .condition_count = 1,
+		                       .condition[0] = { .field = FRAME_PROTOCOL, .protocols = 1 << FRAME_TCP } };
+	struct frame_flow in, out;
+	bool fits;
+
+	frame_flow_read(bytes, (uint32_t)length, false, &in);
+	frame_flow_read(bytes, (uint32_t)length, true, &out);
+	FUZZ_CHECK(in.protocol < FRAME_PROTOCOL_COUNT && in.protocol == out.protocol);
+	FUZZ_CHECK(in.has_addresses == out.has_addresses && in.has_ports == out.has_ports);
+	FUZZ_CHECK(ip_addr_equal(&in.peer, &out.local) && ip_addr_equal(&in.local, &out.peer));
+	FUZZ_CHECK(in.peer_port == out.local_port && in.local_port == out.peer_port);
+	FUZZ_CHECK(in.has_addresses || !in.has_ports);
+	fits = frame_filter_matches(&filter, bytes, (uint32_t)length, false);
+	FUZZ_CHECK(fits == (in.protocol == FRAME_TCP));
+	filter.condition[0].except = true;
+	FUZZ_CHECK(frame_filter_matches(&filter, bytes, (uint32_t)length, false) != fits);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const uint8_t *packet = data;
 	size_t length = size;
 
 	check_ethernet(data, size);
+	check_filter(data, size);
 	check_checksum(data, size);
 	if (size >= ETHERNET_HEADER_BYTES) {
 		packet += ETHERNET_HEADER_BYTES;

@@ -14,6 +14,7 @@ PARTS = (
     ("include/tapstack/congestion.h", "congestion-api"),
     ("include/tapstack/", "api"),
     ("daemon/core/base/", "base"),
+    ("daemon/core/wire/frame_filter.h", "filter"),
     ("daemon/core/wire/", "wire"),
     ("daemon/core/tcp/state.h", "states"),
     ("daemon/core/tcp/", "tcp"),
@@ -32,8 +33,9 @@ PARTS = (
     ("plugins/", "plugins"),
 )
 
-# What everything outside the core may see of it: values, the names of states and causes, and the stack's face.
-FACE = {"base", "states", "stack", "congestion-api", "api", "log"}
+# What everything outside the core may see of it: values (filters of frames are one), the names of states and causes,
+# and the stack's face.
+FACE = {"base", "filter", "states", "stack", "congestion-api", "api", "log"}
 
 # A part always sees itself.
 ALLOWED = {
@@ -41,7 +43,8 @@ ALLOWED = {
     "api": {"congestion-api"},
     "base": set(),
     "states": {"base"},
-    "wire": {"base"},
+    "filter": {"base"},
+    "wire": {"base", "filter"},
     "tcp": {"base", "wire", "states", "stack", "congestion-api", "api"},
     "stack": {"base", "wire", "states", "tcp", "congestion-api", "api"},
     "link": FACE | {"wire"},
@@ -58,7 +61,7 @@ ALLOWED = {
 }
 
 # The core knows no system: these headers have types and memory functions only.
-CORE = {"base", "states", "wire", "tcp", "stack"}
+CORE = {"base", "filter", "states", "wire", "tcp", "stack"}
 CORE_SYSTEM = {
     "endian.h", "errno.h", "limits.h", "stdalign.h", "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "string.h",
     "sodium/crypto_shorthash.h", "sodium/crypto_shorthash_siphash24.h", "sodium.h", "sys/types.h", "sys/uio.h",

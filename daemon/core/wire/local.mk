@@ -7,6 +7,8 @@ libcore_la_SOURCES += \
 	daemon/core/wire/checksum.h \
 	daemon/core/wire/ethernet.c \
 	daemon/core/wire/ethernet.h \
+	daemon/core/wire/frame_filter.c \
+	daemon/core/wire/frame_filter.h \
 	daemon/core/wire/icmp.c \
 	daemon/core/wire/icmp.h \
 	daemon/core/wire/icmp6.c \

@@ -3,6 +3,7 @@ wire_tests = \
 	tests/unit/wire/test_arp \
 	tests/unit/wire/test_checksum \
 	tests/unit/wire/test_ethernet \
+	tests/unit/wire/test_frame_filter \
 	tests/unit/wire/test_icmp \
 	tests/unit/wire/test_icmp6 \
 	tests/unit/wire/test_ipv4 \
