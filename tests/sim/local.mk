@@ -44,3 +44,22 @@ check_PROGRAMS += tests/sim/test_losses
 TESTS += tests/sim/test_losses
 tests_sim_test_losses_SOURCES = tests/sim/test_losses.c
 tests_sim_test_losses_LDADD = libsim.la libimpair.la libcore.la $(SODIUM_LIBS)
+
+# Congestion algorithms, as the plugins that they are: NAME has tests/sim/test_NAME.c, a line in contest_tests, and its
+# _SOURCES and _LDADD below.
+check_LTLIBRARIES += libcontest.la
+libcontest_la_SOURCES = \
+	tests/sim/contest.c tests/sim/contest.h tests/sim/contest_inside.h \
+	tests/sim/contest_results.c \
+	tests/sim/contest_tap.c
+libcontest_la_LIBADD = libsim.la libimpair.la libcore.la $(SODIUM_LIBS) -ldl -lm
+# They are loaded, not linked: each has the same symbol.
+libcontest_la_DEPENDENCIES = libsim.la libimpair.la libcore.la $(filter plugins/congestion/%,$(pkglib_LTLIBRARIES))
+contest_tests = \
+	tests/sim/test_contest
+contest_ldadd = libcontest.la $(CMOCKA_LIBS)
+check_PROGRAMS += $(contest_tests)
+TESTS += $(contest_tests)
+tests_sim_test_contest_SOURCES = tests/sim/test_contest.c
+tests_sim_test_contest_LDADD = $(contest_ldadd)
+EXTRA_DIST += tests/sim/curves/reno.txt
