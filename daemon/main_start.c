@@ -304,7 +304,15 @@ static int open_control(struct daemon *daemon)
 static int start_audit(struct daemon *daemon)
 {
 	struct audit_sink sink = { .name = "plugins", .records = registry_log_records, .context = daemon->registry };
-	int error = registry_log_start(daemon->registry, audit_wall_offset_ns(daemon->audit));
+	struct registry_run run = {
+		.wall_offset_ns = audit_wall_offset_ns(daemon->audit),
+		.id = audit_run_id(daemon->audit),
+		.started_ns = audit_run_started_ns(daemon->audit),
+		.daemon_version = PACKAGE_VERSION,
+		.link_name = link_name(daemon->link),
+		.mtu_bytes = link_mtu(daemon->link),
+	};
+	int error = registry_log_start(daemon->registry, &run);
 
 	if (error == -EINVAL)
 		return fatal(EXIT_CONFIG, "logging plugins", "see above");

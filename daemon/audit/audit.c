@@ -366,6 +366,11 @@ uint64_t audit_run_id(const struct audit *audit)
 	return audit->run.id;
 }
 
+int64_t audit_run_started_ns(const struct audit *audit)
+{
+	return audit->owner.started_ns;
+}
+
 int64_t audit_wall_offset_ns(const struct audit *audit)
 {
 	return audit->run.wall_offset_ns;

@@ -61,6 +61,9 @@ uint64_t audit_first_connection_id(const struct audit *audit);
 
 uint64_t audit_run_id(const struct audit *audit);
 
+/* When the run began, in nanoseconds since 1970. */
+int64_t audit_run_started_ns(const struct audit *audit);
+
 /* Add this to a record's time_ns to get nanoseconds since 1970. Fixed for the run: times within a run never jump. */
 int64_t audit_wall_offset_ns(const struct audit *audit);
 

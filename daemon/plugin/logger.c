@@ -2,13 +2,17 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define BATCH 64u
+#define IDLE_MIN_NS INT64_C(1000000)        /* a plugin that asks for less would keep a core busy */
+#define IDLE_MAX_NS INT64_C(86400000000000) /* a day: what is longer might not fit into a time */
 
 struct slot {
 	struct journal_record record;
@@ -30,8 +34,12 @@ struct logger {
 	/* below: under the lock */
 	struct slot *slot; /* ring of options.queue_events */
 	uint32_t first, count;
-	uint64_t events, missed, missed_pending, errors;
+	uint64_t taken, missed, missed_pending, errors; /* taken: by the plugin, for good or not */
+	uint32_t in_hand;                               /* out of the queue, on their way to the plugin */
+	struct tapstack_log_counts plugin;              /* what it said last; written by the thread */
 	bool reopen, finish, abandon, done;
+	struct timespec idle_at; /* CLOCK_MONOTONIC: when the plugin wants to be called without events */
+	bool idle_wanted;
 	/* below: the thread's own */
 	struct slot batch[BATCH];
 	struct tapstack_log_event event[BATCH];
@@ -72,7 +80,7 @@ static void translate(const struct logger *logger, const struct slot *slot, stru
 		.flags = event_flags(record->flags),
 		.connection_id = record->connection_id,
 		.missed = slot->missed,
-		.time_ns = record->time_ns + logger->options.wall_offset_ns,
+		.time_ns = record->time_ns + logger->options.run.wall_offset_ns,
 		.from = tcp_state_name(record->from),
 		.to = tcp_state_name(record->to),
 		.cause = tcp_cause_name(record->cause),
@@ -100,6 +108,7 @@ static void translate(const struct logger *logger, const struct slot *slot, stru
 		.bytes_received = record->bytes_received,
 		.bytes_acked = record->bytes_acked,
 		.bytes_retransmitted = record->bytes_retransmitted,
+		.shard = record->shard,
 	};
 }
 
@@ -146,14 +155,64 @@ static int call_optional(int (*operation)(void *state), void *state)
 	return operation == NULL ? 0 : operation(state);
 }
 
+static struct timespec time_in(int64_t ns)
+{
+	const int64_t second = 1000000000;
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_sec += ns / second;
+	at.tv_nsec += ns % second;
+	if (at.tv_nsec >= second) {
+		at.tv_nsec -= second;
+		at.tv_sec++;
+	}
+	return at;
+}
+
+/* Without the lock. `failed`: of the last batch, when events() answered with an error. What the plugin says about
+ * itself is not believed beyond what it was given. */
+static struct tapstack_log_counts ask_counts(const struct logger *logger, uint64_t taken, uint32_t failed)
+{
+	struct tapstack_log_counts counts = { .struct_size = sizeof(counts) };
+
+	if (logger->options.ops->counts != NULL)
+		logger->options.ops->counts(logger->state, &counts);
+	else
+		counts.lost = logger->plugin.lost + failed;
+	if (counts.lost > taken)
+		counts.lost = taken;
+	if (counts.waiting > taken - counts.lost)
+		counts.waiting = taken - counts.lost;
+	return counts;
+}
+
+/* Without the lock. When to come back. */
+static int call_idle(const struct logger *logger, int64_t *ret_wait_ns)
+{
+	int r;
+
+	*ret_wait_ns = INT64_MAX;
+	if (logger->options.ops->idle == NULL)
+		return 0;
+	r = logger->options.ops->idle(logger->state, ret_wait_ns);
+	if (*ret_wait_ns < IDLE_MIN_NS)
+		*ret_wait_ns = IDLE_MIN_NS;
+	return r;
+}
+
 /* One round; under the lock before and after, not during calls of the plugin. */
 static void work(struct logger *logger)
 {
 	bool reopen = logger->reopen, drained;
 	uint32_t count = take_batch(logger);
-	int opened = 0, taken = 0, flushed = 0;
+	int opened = 0, taken = 0, flushed = 0, idled = 0;
+	uint64_t total = logger->taken + count;
+	struct tapstack_log_counts counts;
+	int64_t wait_ns = INT64_MAX;
 
 	logger->reopen = false;
+	logger->in_hand = count;
 	drained = logger->count == 0;
 	pthread_mutex_unlock(&logger->lock);
 	if (reopen)
@@ -162,9 +221,44 @@ static void work(struct logger *logger)
 		taken = hand_over(logger, count);
 	if (count > 0 && drained)
 		flushed = call_optional(logger->options.ops->flush, logger->state);
+	if (drained)
+		idled = call_idle(logger, &wait_ns);
+	counts = ask_counts(logger, total, taken < 0 ? count : 0);
 	pthread_mutex_lock(&logger->lock);
-	logger->events += count;
-	logger->errors += (unsigned)(opened < 0) + (unsigned)(taken < 0) + (unsigned)(flushed < 0);
+	logger->in_hand = 0;
+	logger->taken = total;
+	logger->plugin = counts;
+	logger->idle_wanted = wait_ns != INT64_MAX;
+	if (logger->idle_wanted)
+		logger->idle_at = time_in(wait_ns < IDLE_MAX_NS ? wait_ns : IDLE_MAX_NS);
+	logger->errors +=
+	        (unsigned)(opened < 0) + (unsigned)(taken < 0) + (unsigned)(flushed < 0) + (unsigned)(idled < 0);
+}
+
+/* Under the lock, which is given up meanwhile. */
+static void wait_for_work(struct logger *logger)
+{
+	if (!logger->idle_wanted)
+		pthread_cond_wait(&logger->wake, &logger->lock);
+	else if (pthread_cond_timedwait(&logger->wake, &logger->lock, &logger->idle_at) == ETIMEDOUT)
+		work(logger);
+}
+
+/* Under the lock, which is given up meanwhile. What the plugin still holds after this is lost. */
+static void work_last(struct logger *logger)
+{
+	struct tapstack_log_counts counts;
+	int flushed;
+
+	pthread_mutex_unlock(&logger->lock);
+	flushed = call_optional(logger->options.ops->flush, logger->state);
+	counts = ask_counts(logger, logger->taken, 0);
+	logger->options.ops->close(logger->state);
+	pthread_mutex_lock(&logger->lock);
+	logger->errors += (unsigned)(flushed < 0);
+	counts.lost += counts.waiting;
+	counts.waiting = 0;
+	logger->plugin = counts;
 }
 
 static void *logger_main(void *argument)
@@ -182,11 +276,9 @@ static void *logger_main(void *argument)
 		else if (logger->finish)
 			break;
 		else
-			pthread_cond_wait(&logger->wake, &logger->lock);
+			wait_for_work(logger);
 	}
-	pthread_mutex_unlock(&logger->lock);
-	logger->options.ops->close(logger->state);
-	pthread_mutex_lock(&logger->lock);
+	work_last(logger);
 	logger->done = true;
 	pthread_cond_signal(&logger->ended);
 	pthread_mutex_unlock(&logger->lock);
@@ -218,9 +310,9 @@ static struct logger *logger_new(const struct logger_options *options)
 		return NULL;
 	}
 	pthread_mutex_init(&logger->lock, NULL);
-	pthread_cond_init(&logger->wake, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&logger->wake, &monotonic);
 	pthread_cond_init(&logger->ended, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	return logger;
@@ -241,15 +333,24 @@ static int start_thread(struct logger *logger)
 
 int logger_start(const struct logger_options *options, struct logger **ret)
 {
+	const struct registry_run *run = &options->run;
+	char host[HOST_NAME_MAX + 1] = "";
 	struct tapstack_log_env env = { .struct_size = sizeof(env),
 		                        .instance = options->instance,
 		                        .log = options->log,
-		                        .state_directory = options->state_directory };
+		                        .state_directory = options->state_directory,
+		                        .host_name = host,
+		                        .daemon_version = run->daemon_version,
+		                        .link_name = run->link_name,
+		                        .run_id = run->id,
+		                        .run_started_ns = run->started_ns,
+		                        .mtu_bytes = run->mtu_bytes };
 	struct logger *logger = logger_new(options);
 	int r;
 
 	if (logger == NULL)
 		return -ENOMEM;
+	gethostname(host, sizeof(host) - 1);
 	r = options->ops->open(&env, options->params, &logger->state);
 	if (r < 0) {
 		logger_free(logger);
@@ -301,6 +402,17 @@ void logger_finish(struct logger *logger)
 	pthread_mutex_unlock(&logger->lock);
 }
 
+/* Under the lock. */
+static struct logger_counts counts_of(const struct logger *logger)
+{
+	return (struct logger_counts){
+		.events = logger->taken - logger->plugin.lost - logger->plugin.waiting,
+		.missed = logger->missed + logger->plugin.lost,
+		.errors = logger->errors,
+		.queued = logger->count + logger->in_hand + logger->plugin.waiting,
+	};
+}
+
 int logger_join(struct logger *logger, const struct timespec *deadline, struct logger_counts *ret_counts)
 {
 	struct logger_counts counts;
@@ -312,7 +424,9 @@ int logger_join(struct logger *logger, const struct timespec *deadline, struct l
 			break;
 	done = logger->done;
 	logger->abandon = !done;
-	counts = (struct logger_counts){ logger->events, logger->missed + logger->count, logger->errors, 0 };
+	counts = counts_of(logger);
+	counts.missed += counts.queued;
+	counts.queued = 0;
 	pthread_mutex_unlock(&logger->lock);
 	if (!done) {
 		pthread_detach(logger->thread);
@@ -328,6 +442,6 @@ int logger_join(struct logger *logger, const struct timespec *deadline, struct l
 void logger_counts(struct logger *logger, struct logger_counts *ret)
 {
 	pthread_mutex_lock(&logger->lock);
-	*ret = (struct logger_counts){ logger->events, logger->missed, logger->errors, logger->count };
+	*ret = counts_of(logger);
 	pthread_mutex_unlock(&logger->lock);
 }

@@ -17,12 +17,20 @@ struct logger_names {
 
 #define LOGGER_SERVICE_MAX 64u
 
+/* Invariant: each record that was put is in exactly one of events, missed and queued. */
+struct logger_counts {
+	uint64_t events; /* taken by the plugin, and not lost or held back by it */
+	uint64_t missed; /* did not fit into the queue; or taken and lost by the plugin */
+	uint64_t errors; /* calls that the plugin answered with an error */
+	uint64_t queued; /* in the queue, in the plugin's hands, or in a buffer of its own */
+};
+
 struct logger_options {
 	const struct tapstack_log_ops *ops;
 	const struct tapstack_params *params;
 	const char *instance;
 	uint32_t queue_events;
-	int64_t wall_offset_ns;
+	struct registry_run run; /* its texts are needed during logger_start only */
 	struct logger_names names;
 	void (*log)(int priority, const char *text);
 	const char *state_directory;
@@ -39,10 +47,6 @@ void logger_reopen(struct logger *logger);
 
 /* No more records will come: the thread hands over what is queued, flushes, closes and ends. Returns at once. */
 void logger_finish(struct logger *logger);
-struct logger_counts {
-	uint64_t events, missed, errors;
-	uint32_t queued;
-};
 void logger_counts(struct logger *logger, struct logger_counts *ret);
 
 /* Waits for that until `deadline` (CLOCK_MONOTONIC), fills the last counts and frees the logger. -ETIMEDOUT: the

@@ -229,7 +229,7 @@ int registry_log_services(struct registry *registry, const char *const *names, s
 	return 0;
 }
 
-int registry_log_start(struct registry *registry, int64_t wall_offset_ns)
+int registry_log_start(struct registry *registry, const struct registry_run *run)
 {
 	bool good = true;
 
@@ -240,7 +240,7 @@ int registry_log_start(struct registry *registry, int64_t wall_offset_ns)
 			.params = &entry->params,
 			.instance = entry->name,
 			.queue_events = registry->log_queue_events,
-			.wall_offset_ns = wall_offset_ns,
+			.run = *run,
 			.names = { congestion_name, service_name, registry },
 			.log = registry->log,
 			.state_directory = registry->state_directory,

@@ -65,9 +65,18 @@ size_t registry_congestion_count(const struct registry *registry);
 
 /* ---- logging ------------------------------------------------------------------------------------------------- */
 
-/* Opens all logging instances and starts their threads. `wall_offset_ns` is CLOCK_REALTIME minus the monotonic clock
- * of the records. What can't be opened is reported as in registry_load and fails the start: -EINVAL. */
-int registry_log_start(struct registry *registry, int64_t wall_offset_ns);
+/* What logging plugins are told about this start of the daemon. Texts must outlive the registry. */
+struct registry_run {
+	int64_t wall_offset_ns; /* CLOCK_REALTIME minus the monotonic clock of the records */
+	uint64_t id;            /* as in the audit database */
+	int64_t started_ns;     /* CLOCK_REALTIME */
+	const char *daemon_version, *link_name;
+	uint32_t mtu_bytes; /* of the link */
+};
+
+/* Opens all logging instances and starts their threads. What can't be opened is reported as in registry_load and
+ * fails the start: -EINVAL. */
+int registry_log_start(struct registry *registry, const struct registry_run *run);
 
 /* Names for journal_record.service; copied. Again when services change. */
 int registry_log_services(struct registry *registry, const char *const *names, size_t count);
@@ -97,8 +106,7 @@ struct registry_info {
 	const struct tapstack_output_spec *output;
 	uint32_t output_count;
 	/* logging only */
-	uint64_t events, missed, errors; /* handed over; did not fit into the queue; refused by the plugin */
-	uint32_t queued;
+	uint64_t events, missed, errors, queued; /* as in struct logger_counts: events are those delivered */
 	bool running;
 };
 

@@ -4,6 +4,10 @@
  * on a thread of its own behind a bounded queue: it may block, and what it then misses is counted (`missed` of the
  * next event) and shown by tapstackctl; neither packets nor the audit ever wait for it.
  *
+ * A plugin that sends in batches, or tries a lost connection again, keeps what it has taken in a bounded buffer of
+ * its own, gets time from idle(), and tells by counts() what it holds and what it has dropped: then the numbers that
+ * tapstackctl shows add up, events delivered + waiting + missed = transitions.
+ *
  * Callbacks of one instance never run at the same time. Functions return 0 or a negative errno value. */
 #ifndef TAPSTACK_LOGGING_H
 #define TAPSTACK_LOGGING_H
@@ -95,8 +99,8 @@ struct tapstack_log_env {
 	const char *instance; /* its name in the YAML */
 	/* One line into the daemon's own log; priority as in syslog(3), 0 to 7. */
 	void (*log)(int priority, const char *text);
-	/* Absolute; the daemon may write there, and paths in parameters that are relative are relative to it. The
-	 * text is valid during open. */
+	/* Absolute; the daemon may write there, and paths in parameters that are relative are relative to it. This
+	 * and the texts below are valid during open. */
 	const char *state_directory;
 	/* Since 0.2: */
 	const char *host_name;      /* of this machine, as gethostname(2) has it */
@@ -108,6 +112,14 @@ struct tapstack_log_env {
 	uint32_t packet_bytes_max; /* of a packet's bytes that packets() will be given; 0: packets are not captured */
 };
 
+/* What has become of events that the plugin took, since open: since 0.2. */
+struct tapstack_log_counts {
+	uint32_t struct_size; /* as the host has it: do not write what lies behind it */
+	uint32_t reserved;
+	uint64_t lost; /* dropped by the plugin: no room in its buffer, refused or never confirmed by the other end */
+	uint64_t waiting; /* in the plugin's buffer: neither delivered nor dropped yet */
+};
+
 struct tapstack_log_ops {
 	uint32_t struct_size;
 	uint32_t reserved;
@@ -115,7 +127,9 @@ struct tapstack_log_ops {
 	int (*open)(const struct tapstack_log_env *env, const struct tapstack_params *params, void **ret_state);
 	/* Required. `count` events, oldest first. An error is counted and shown; the events are not offered again. */
 	int (*events)(void *state, const struct tapstack_log_event *events, size_t count);
-	/* Optional. Nothing more is waiting: write out what is buffered. */
+	/* Optional. Nothing more is waiting: write out what is buffered, or leave it for idle(). Once more right
+	 * before close, for what can be delivered within a second or so: what counts() calls waiting after that is
+	 * lost. */
 	int (*flush)(void *state);
 	/* Optional. Log rotation (SIGHUP): open files again. */
 	int (*reopen)(void *state);
@@ -124,6 +138,14 @@ struct tapstack_log_ops {
 	/* Optional; since 0.2. Packets, oldest first; only where the configuration asks for them (`capture` of the
 	 * instance). As with events. */
 	int (*packets)(void *state, const struct tapstack_log_packet *packets, size_t count);
+	/* Optional; since 0.2. Time for what has to happen without events: a batch that is old enough to be sent, a
+	 * connection to be tried again. Called when nothing is waiting, and again when *ret_wait_ns have passed,
+	 * unless events came first; INT64_MAX, which is what it is set to: not before the next events. While events
+	 * come without a pause it is not called: events() has to look at the time itself. */
+	int (*idle)(void *state, int64_t *ret_wait_ns);
+	/* Optional; since 0.2. Called after each of the other operations, before anything is shown. Without it what
+	 * was taken counts as delivered, unless events() answered with an error. */
+	void (*counts)(void *state, struct tapstack_log_counts *ret_counts);
 };
 
 #ifdef __cplusplus

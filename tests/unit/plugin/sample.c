@@ -3,6 +3,8 @@
 #include "tapstack/logging.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,9 +17,23 @@ extern int nobody_defines_this(void);
 /* Writes what it gets to a descriptor whose number is a parameter; waits as it is told to before. */
 struct instance {
 	int events_fd, gate_fd;
+	bool keeps; /* odd connections are dropped, others held back until idle() is called for the second time */
+	struct tapstack_log_counts counts;
+	unsigned idles;
 };
 
 static struct instance instances[4];
+
+/* What the host says about itself, in the shape of an event. */
+static void tell_env(const struct instance *instance, const struct tapstack_log_env *env)
+{
+	uint64_t word[3] = { env->run_id, env->mtu_bytes, (uint64_t)env->run_started_ns };
+	char text[200] = "";
+
+	snprintf(text, sizeof(text), "%s %s %s", env->host_name, env->daemon_version, env->link_name);
+	if (write(instance->events_fd, word, sizeof(word)) < 0 || write(instance->events_fd, text, sizeof(text)) < 0)
+		return;
+}
 
 static int log_open(const struct tapstack_log_env *env, const struct tapstack_params *params, void **ret_state)
 {
@@ -29,8 +45,42 @@ static int log_open(const struct tapstack_log_env *env, const struct tapstack_pa
 	if (strcmp(params->value[2].text, "refuse") == 0)
 		return -EACCES;
 	env->log(6, env->instance);
+	if (strcmp(params->value[2].text, "curious") == 0)
+		tell_env(instance, env);
+	instance->keeps = strcmp(params->value[2].text, "keeps") == 0;
 	*ret_state = instance;
 	return 0;
+}
+
+static int log_idle(void *state, int64_t *ret_wait_ns)
+{
+	uint64_t word[28] = { UINT64_MAX - 2 };
+	struct instance *instance = state;
+
+	if (instance->counts.waiting == 0)
+		return 0;
+	if (++instance->idles % 2 == 1) {
+		*ret_wait_ns = 5000000;
+		return 0;
+	}
+	instance->counts.waiting = 0;
+	return write(instance->events_fd, word, sizeof(word)) < 0 ? -EIO : 0;
+}
+
+static void log_counts(void *state, struct tapstack_log_counts *ret_counts)
+{
+	struct instance *instance = state;
+
+	ret_counts->lost = instance->counts.lost;
+	ret_counts->waiting = instance->counts.waiting;
+}
+
+static void keep(struct instance *instance, const struct tapstack_log_event *events, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		instance->counts.lost += events[i].connection_id % 2;
+		instance->counts.waiting += events[i].connection_id % 2 == 0;
+	}
 }
 
 static int log_events(void *state, const struct tapstack_log_event *events, size_t count)
@@ -38,17 +88,24 @@ static int log_events(void *state, const struct tapstack_log_event *events, size
 	struct instance *instance = state;
 	char byte;
 
-	if (instance->gate_fd >= 0 && read(instance->gate_fd, &byte, 1) != 1)
+	if (instance->gate_fd >= 0 && read(instance->gate_fd, &byte, 1) != 1) {
+		instance->counts.lost += count;
 		return -EIO;
+	}
+	if (instance->keeps) {
+		keep(instance, events, count);
+		return 0;
+	}
 	for (size_t i = 0; i < count; i++) {
 		uint64_t word[3] = { events[i].connection_id, events[i].missed, (uint64_t)events[i].time_ns };
-		char text[200];
+		char text[200], shard[12];
 		size_t length = 0;
-		const char *texts[] = { events[i].service, events[i].congestion, events[i].cause, events[i].to,
-			                events[i].remote_address };
+		const char *texts[] = { events[i].service, events[i].congestion,     events[i].cause,
+			                events[i].to,      events[i].remote_address, shard };
 
 		memset(text, 0, sizeof(text));
-		for (size_t j = 0; j < 5; j++) {
+		snprintf(shard, sizeof(shard), "%u", events[i].shard);
+		for (size_t j = 0; j < sizeof(texts) / sizeof(texts[0]); j++) {
 			memcpy(text + length, texts[j], strlen(texts[j]));
 			length += strlen(texts[j]);
 			text[length++] = ' ';
@@ -76,7 +133,13 @@ static void log_close(void *state)
 }
 
 static const struct tapstack_log_ops ops = {
-	.struct_size = sizeof(ops), .open = log_open, .events = log_events, .reopen = log_reopen, .close = log_close
+	.struct_size = sizeof(ops),
+	.open = log_open,
+	.events = log_events,
+	.reopen = log_reopen,
+	.close = log_close,
+	.idle = log_idle,
+	.counts = log_counts,
 };
 
 static const struct tapstack_param_spec params[] = {

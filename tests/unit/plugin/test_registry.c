@@ -303,17 +303,24 @@ static void number_text(char text[16], int number)
 	snprintf(text, 16, "%d", number);
 }
 
+static const struct registry_run run = { .wall_offset_ns = 1000,
+	                                 .id = 12,
+	                                 .started_ns = 34,
+	                                 .daemon_version = "9.8.7",
+	                                 .link_name = "tap5",
+	                                 .mtu_bytes = 1400 };
+
 struct log_fixture {
 	struct registry *registry;
 	int events[2], gate[2]; /* pipes */
 };
 
-static void open_log(struct fixture *fixture, bool gated, struct log_fixture *log)
+static void open_log_mood(struct fixture *fixture, bool gated, const char *mood, struct log_fixture *log)
 {
 	char events[16], gate[16];
-	const struct registry_param params[] = { { "events", events, NULL },
-		                                 { "gate", gate, NULL },
-		                                 { "needed", "x", NULL } };
+	const struct registry_param params[] = {
+		{ "events", events, NULL }, { "gate", gate, NULL }, { "mood", mood, NULL }, { "needed", "x", NULL }
+	};
 	const struct registry_request request = {
 		.plugin = "sink", .name = "s", .param = params, .param_count = COUNT(params)
 	};
@@ -325,7 +332,12 @@ static void open_log(struct fixture *fixture, bool gated, struct log_fixture *lo
 	number_text(gate, gated ? log->gate[0] : -1);
 	assert_int_equal(load(fixture, NULL, 0, &request, 1, &log->registry), 0);
 	assert_int_equal(registry_log_services(log->registry, services, 2), 0);
-	assert_int_equal(registry_log_start(log->registry, 1000), 0);
+	assert_int_equal(registry_log_start(log->registry, &run), 0);
+}
+
+static void open_log(struct fixture *fixture, bool gated, struct log_fixture *log)
+{
+	open_log_mood(fixture, gated, "kind", log);
 }
 
 static void close_log(struct log_fixture *log)
@@ -344,6 +356,7 @@ static struct journal_record record(uint64_t id)
 		                        .service = 1,
 		                        .cause = CAUSE_RECEIVED_FIN,
 		                        .to = TCPS_CLOSE_WAIT,
+		                        .shard = 3,
 		                        .flow = { .remote = ip_addr_v4(0xc0000201) } };
 }
 
@@ -361,14 +374,14 @@ static void test_log(void **state)
 	assert_int_equal(seen.id, 7);
 	assert_int_equal(seen.missed, 0);
 	assert_int_equal(seen.time, 1005);
-	assert_string_equal(seen.text, "echo reno RECEIVED_FIN CLOSE-WAIT 192.0.2.1 ");
+	assert_string_equal(seen.text, "echo reno RECEIVED_FIN CLOSE-WAIT 192.0.2.1 3 ");
 	assert_int_equal(next_seen(log.events[0]).id, 8);
 	registry_log_reopen(log.registry);
 	assert_int_equal(next_seen(log.events[0]).id, SEEN_REOPEN);
 	records[0].service = 99;
 	records[0].congestion = 99;
 	registry_log_records(log.registry, records, 1);
-	assert_string_equal(next_seen(log.events[0]).text, "  RECEIVED_FIN CLOSE-WAIT 192.0.2.1 ");
+	assert_string_equal(next_seen(log.events[0]).text, "  RECEIVED_FIN CLOSE-WAIT 192.0.2.1 3 ");
 	registry_log_stop(log.registry, DURATION_S(10));
 	assert_int_equal(next_seen(log.events[0]).id, SEEN_CLOSE);
 	registry_get_info(log.registry, 1, &info);
@@ -397,6 +410,8 @@ static void test_slow_log(void **state)
 		registry_log_records(log.registry, &one, 1);
 	}
 	registry_get_info(log.registry, 1, &info);
+	assert_int_equal(info.events, 0);
+	assert_int_equal(info.missed + info.queued, 500);
 	/* 100 fit into the queue, up to 64 are in the plugin's hands */
 	assert_true(info.missed >= 500 - 100 - 64 && info.missed <= 500 - 100);
 	close(log.gate[1]); /* end of file: the calls return with an error */
@@ -436,6 +451,7 @@ static void test_hanging_log(void **state)
 {
 	struct fixture *fixture = *state;
 	struct journal_record one = record(1);
+	struct registry_info info;
 	struct log_fixture log;
 	pid_t child = fork();
 	int status;
@@ -449,10 +465,70 @@ static void test_hanging_log(void **state)
 	open_log(fixture, true, &log);
 	registry_log_records(log.registry, &one, 1);
 	registry_log_stop(log.registry, DURATION_MS(20));
+	registry_get_info(log.registry, 1, &info);
+	assert_int_equal(info.missed, 1);
 	registry_free(log.registry);
 	close(log.gate[1]); /* now it comes back, in memory that is still there */
 	assert_int_equal(next_seen(log.events[0]).id, SEEN_CLOSE);
 	_exit(0);
+}
+
+/* What a plugin is told about the daemon that it runs in. */
+static void test_log_env(void **state)
+{
+	struct fixture *fixture = *state;
+	struct log_fixture log;
+	char host[65] = "", wanted[200];
+	struct seen seen;
+
+	open_log_mood(fixture, false, "curious", &log);
+	seen = next_seen(log.events[0]);
+	gethostname(host, sizeof(host) - 1);
+	snprintf(wanted, sizeof(wanted), "%s 9.8.7 tap5", host);
+	assert_string_equal(seen.text, wanted);
+	assert_int_equal(seen.id, 12);
+	assert_int_equal(seen.missed, 1400);
+	assert_int_equal(seen.time, 34);
+	registry_log_stop(log.registry, DURATION_S(10));
+	close_log(&log);
+}
+
+static void wait_for_counts(struct registry *registry, uint64_t events, uint64_t missed, uint64_t queued)
+{
+	struct registry_info info;
+
+	for (int i = 0; i < DEADLINE_MS; i++) {
+		registry_get_info(registry, 1, &info);
+		assert_int_equal(info.events + info.missed + info.queued, events + missed + queued);
+		if (info.events == events && info.missed == missed && info.queued == queued)
+			return;
+		poll(NULL, 0, 1);
+	}
+	fail_msg("events %lu, missed %lu, queued %lu", (unsigned long)info.events, (unsigned long)info.missed,
+	         (unsigned long)info.queued);
+}
+
+/* One with a buffer of its own gets time to empty it, and its losses are shown. Every event is in one count, at any
+ * moment. */
+static void test_keeping_log(void **state)
+{
+	struct fixture *fixture = *state;
+	struct journal_record records[5] = { record(2), record(3), record(4), record(6), record(8) };
+	struct log_fixture log;
+	struct registry_info info;
+
+	open_log_mood(fixture, false, "keeps", &log);
+	registry_log_records(log.registry, records, 3);
+	assert_int_equal(next_seen(log.events[0]).id, UINT64_MAX - 2);
+	wait_for_counts(log.registry, 2, 1, 0);
+	registry_log_records(log.registry, records, 5);
+	registry_log_stop(log.registry, DURATION_S(10));
+	/* what it still had when it was closed is lost */
+	registry_get_info(log.registry, 1, &info);
+	assert_int_equal(info.events, 2);
+	assert_int_equal(info.missed, 6);
+	assert_int_equal(info.queued, 0);
+	close_log(&log);
 }
 
 static void test_refused_log(void **state)
@@ -465,7 +541,7 @@ static void test_refused_log(void **state)
 	struct registry *registry = NULL;
 
 	assert_int_equal(load(fixture, NULL, 0, &request, 1, &registry), 0);
-	assert_int_equal(registry_log_start(registry, 0), -EINVAL);
+	assert_int_equal(registry_log_start(registry, &run), -EINVAL);
 	assert_string_equal(fixture->messages, "f:1:1: log s cannot be opened: Permission denied\n");
 	registry_free(registry);
 }
@@ -474,8 +550,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_good), TEST(test_wrong),    TEST(test_requests),    TEST(test_owner),
-		TEST(test_log),  TEST(test_slow_log), TEST(test_hanging_log), TEST(test_refused_log),
+		TEST(test_good),    TEST(test_wrong),       TEST(test_requests),    TEST(test_owner),
+		TEST(test_log),     TEST(test_slow_log),    TEST(test_hanging_log), TEST(test_refused_log),
+		TEST(test_log_env), TEST(test_keeping_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
