@@ -346,7 +346,11 @@ enum stack_verdict stack_input(struct stack *stack, struct instant now, const st
 	release_emitted(stack);
 	COUNT(stack, frames_in);
 	stack->counters.bytes_in += frame->length;
+	if (stack->watch)
+		watch_begins(stack);
 	verdict = frame_arrives(stack, frame);
+	if (stack->watch)
+		watch_judged(stack, verdict);
 	stack->counters.verdict[verdict]++;
 	return verdict;
 }
@@ -411,10 +415,13 @@ struct instant stack_deadline(const struct stack *stack)
 struct raw_frame *raw_slot(struct stack *stack)
 {
 	struct raw_queue *raw = &stack->raw;
+	struct raw_frame *frame;
 
 	if (raw->head - raw->tail == RAW_FRAMES)
 		return NULL;
-	return &raw->frame[raw->head % RAW_FRAMES];
+	frame = &raw->frame[raw->head % RAW_FRAMES];
+	frame->is_segment = false;
+	return frame;
 }
 
 void raw_push(struct stack *stack)
@@ -438,7 +445,7 @@ void raw_block_put(struct stack *stack, uint8_t *block)
 }
 
 /* Hands the oldest raw frame out. False: it waits for its neighbour instead. */
-static bool emit_raw(struct stack *stack, struct frame_out *out)
+static bool emit_raw(struct stack *stack, struct frame_out *out, struct stack_view *view)
 {
 	struct raw_frame *frame = &stack->raw.frame[stack->raw.tail % RAW_FRAMES];
 	struct mac_addr mac;
@@ -460,6 +467,8 @@ static bool emit_raw(struct stack *stack, struct frame_out *out)
 	out->header_bytes = frame->inline_bytes;
 	out->gso_bytes = out->checksum_start = out->checksum_offset = 0;
 	out->is_ipv6 = false;
+	if (view)
+		watch_emitted(stack, frame, view);
 	if (frame->block) {
 		out->iov[1] = (struct iovec){ frame->block, (size_t)frame->length - frame->inline_bytes };
 		out->iov_count = 2;
@@ -468,9 +477,10 @@ static bool emit_raw(struct stack *stack, struct frame_out *out)
 	return true;
 }
 
-static bool emit_conn(struct stack *stack, struct frame_out *out)
+static bool emit_conn(struct stack *stack, struct frame_out *out, struct stack_view *view)
 {
 	struct conn *conn = stack->output_first;
+	uint8_t state = conn->state;
 
 	stack->output_first = conn->output_next == POOL_NONE ? NULL : pool_at(&stack->conns, conn->output_next);
 	if (!stack->output_first)
@@ -484,6 +494,8 @@ static bool emit_conn(struct stack *stack, struct frame_out *out)
 		conn_release_idle_queues(stack, conn);
 		return false;
 	}
+	if (view)
+		watch_sent(conn, state, view);
 	/* One frame each in turn: a bulk sender does not hold up the others. */
 	conn->flags &= ~(uint32_t)CONN_ON_OUTPUT;
 	conn_want_output(stack, conn);
@@ -498,12 +510,13 @@ size_t stack_output(struct stack *stack, struct frame_out *frames, size_t count)
 		stack_settle(stack);
 	release_emitted(stack);
 	while (n < count && stack->emitted_count < EMITTED_BLOCKS_MAX) {
+		struct stack_view *view = stack->watch ? &stack->watch->out[n] : NULL;
 		bool emitted;
 
 		if (stack->raw.head != stack->raw.tail)
-			emitted = emit_raw(stack, &frames[n]);
+			emitted = emit_raw(stack, &frames[n], view);
 		else if (stack->output_first)
-			emitted = emit_conn(stack, &frames[n]);
+			emitted = emit_conn(stack, &frames[n], view);
 		else
 			break;
 		if (emitted) {

@@ -289,6 +289,36 @@ struct frame_out {
  * counts as lost on the way. Sending may make room that a service waits for: stack_next_ready may have news again. */
 size_t stack_output(struct stack *stack, struct frame_out *frames, size_t count);
 
+/* What the stack thinks of a frame, received or sent. */
+struct stack_view {
+	uint8_t verdict; /* enum stack_verdict, of a frame received */
+	/* It has a TCP segment of `flow`, or (received) is an ICMP error about one: else nothing below is known. Of
+	 * one with a wrong checksum the flow is what it pretends to be. */
+	bool is_segment;
+	/* enum tcp_state, before and after the frame; LISTEN or CLOSED where there is no connection. A frame sent
+	 * changes the state when it has the FIN of CLOSE-WAIT, or a reset. */
+	uint8_t state_before, state;
+	struct flow flow;
+	uint64_t connection_id; /* 0: none; after a frame that ended it, still its id */
+	/* Only the rest up to retransmits is known, and not all of that in TIME-WAIT: of half-open connections, of
+	 * TIME-WAIT, and of what was gone when the frame left. */
+	bool compact;
+	uint16_t service, congestion; /* tag; id of the algorithm */
+	uint32_t iss, irs, snd_una, snd_nxt, rcv_nxt, snd_wnd, rcv_wnd, retransmits;
+	uint64_t cwnd_bytes, ssthresh_bytes, inflight_bytes; /* ssthresh UINT64_MAX: not yet known */
+	uint64_t pacing_bytes_per_s;                         /* 0: not paced */
+	int64_t srtt_ns;                                     /* 0: not known */
+};
+
+/* Memory of the host's, filled by the stack. */
+struct stack_watch {
+	struct stack_view in;   /* of the frame that the last stack_input was given */
+	struct stack_view *out; /* of the frames of the last stack_output: as many as its `count` */
+};
+
+/* From now on every frame's view is told; NULL: none any more. Costs two or three look-ups a frame while it is on. */
+void stack_set_watch(struct stack *stack, struct stack_watch *watch);
+
 /* Is there anything for stack_next_ready to report? */
 bool stack_has_ready(const struct stack *stack);
 

@@ -90,6 +90,7 @@ enum stack_verdict icmp_news_arrives(struct stack *stack, const struct icmp_news
 	enum record_kind kind;
 	struct conn *conn;
 
+	watch_arrives(stack, &news->flow);
 	node = demux_find(stack, &news->flow, &kind);
 	if (node && kind == RECORD_HALF_OPEN)
 		return unreachable_half_open(stack, (struct half_open *)node, news);

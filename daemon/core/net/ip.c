@@ -225,6 +225,9 @@ enum stack_verdict ip_tcp_arrives(struct stack *stack, const struct ip_packet *i
 		return VERDICT_DROP_BROADCAST;
 	if (tcp_read(ip->payload, ip->payload_bytes, &in.seg) < 0)
 		return VERDICT_DROP_MALFORMED;
+	in.flow.local_port = in.seg.destination_port;
+	in.flow.remote_port = in.seg.source_port;
+	watch_arrives(stack, &in.flow);
 	if (checksum == FRAME_CHECKSUM_UNKNOWN) {
 		sum = checksum_pseudo(&ip->source, &ip->destination, IP_PROTOCOL_TCP, ip->payload_bytes);
 		if (checksum_fold(checksum_add(sum, ip->payload, ip->payload_bytes, 0)) != 0xffff)
@@ -232,8 +235,6 @@ enum stack_verdict ip_tcp_arrives(struct stack *stack, const struct ip_packet *i
 	}
 	in.segment_bytes =
 	        (uint16_t)(gso_bytes && gso_bytes < in.seg.payload_bytes ? gso_bytes : in.seg.payload_bytes);
-	in.flow.local_port = in.seg.destination_port;
-	in.flow.remote_port = in.seg.source_port;
 	return tcp_arrives(stack, &in);
 }
 

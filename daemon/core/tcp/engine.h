@@ -28,6 +28,11 @@ struct raw_frame {
 	uint16_t length;            /* of all */
 	uint16_t inline_bytes;      /* the rest is in `block` */
 	uint8_t *block;
+	/* For who watches, of a segment that was made while somebody did: its connection, 0 none, in this state then
+	 */
+	bool is_segment;
+	uint8_t state;
+	uint64_t connection_id;
 	uint8_t bytes[RAW_INLINE_BYTES];
 };
 
@@ -121,6 +126,7 @@ struct stack {
 	struct instant icmp_tokens_at;
 	uint64_t journal_reserved;
 
+	struct stack_watch *watch; /* the host's; NULL: nobody watches */
 	struct stack_counters counters;
 	uint32_t in_state[TCPS_STATE_COUNT];
 };
@@ -134,6 +140,19 @@ struct arrival {
 	bool covers_edge;       /* set by step 1: its timestamp is the one to echo, if its ACK is acceptable */
 	seq_t urgent_end;       /* where the urgent pointer points */
 };
+
+/* ---- watch.c: what the stack thinks of frames ------------------------------------------------------------------ */
+
+/* While somebody watches: a frame is about to be looked at; has been. */
+void watch_begins(struct stack *stack);
+void watch_judged(struct stack *stack, enum stack_verdict verdict);
+/* The frame has a segment of this flow, or is an error about one. Nothing has been done about it yet. */
+void watch_arrives(struct stack *stack, const struct flow *flow);
+/* While somebody watches: of a segment that a connection sends, of one that was queued as a raw frame; and what is
+ * known of that when it leaves. */
+void watch_sent(const struct conn *conn, uint8_t state_before, struct stack_view *ret_view);
+void watch_reply(struct stack *stack, const struct flow *flow, struct raw_frame *frame);
+void watch_emitted(struct stack *stack, const struct raw_frame *frame, struct stack_view *ret_view);
 
 /* ---- transition.c: the only writer of states ------------------------------------------------------------------- */
 

@@ -66,4 +66,5 @@ libcore_la_SOURCES += \
 	daemon/core/tcp/transition.c \
 	daemon/core/tcp/undo.h \
 	daemon/core/tcp/unreachable.c \
-	daemon/core/tcp/urgent.c
+	daemon/core/tcp/urgent.c \
+	daemon/core/tcp/watch.c

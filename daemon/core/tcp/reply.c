@@ -35,6 +35,8 @@ void reply_segment(struct stack *stack, const struct stack_tcp_config *tcp, cons
 	frame->destination = flow->remote;
 	frame->inline_bytes = frame->length = (uint16_t)(ip_bytes + bytes);
 	frame->block = NULL;
+	if (stack->watch)
+		watch_reply(stack, flow, frame);
 	if (seg.flags & TCP_RST)
 		COUNT(stack, resets_sent);
 	COUNT(stack, segments_out);

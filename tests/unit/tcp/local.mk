@@ -35,6 +35,7 @@ tcp_tests = \
 	tests/unit/tcp/test_undo \
 	tests/unit/tcp/test_urgent \
 	tests/unit/tcp/test_validation \
+	tests/unit/tcp/test_watch \
 	tests/unit/tcp/test_windows
 check_PROGRAMS += $(tcp_tests)
 TESTS += $(tcp_tests) tests/unit/tcp/over_ipv6.sh
