@@ -133,7 +133,8 @@ static void process_ack_of_flight(struct stack *stack, struct conn *conn, const 
 {
 	uint64_t inflight_before = congestion_pipe(conn);
 	struct instant plausible = { stack->now.ns - conn->rtt.min.ns };
-	struct sent_news news = { .resent_before = plausible };
+	struct loss_witness witness = { stack, conn };
+	struct sent_news news = { .resent_before = plausible, .on_lost = congestion_lost, .witness = &witness };
 	int32_t age_ms = -1;
 
 	ack->duplicate = is_duplicate_ack(conn, seg);
@@ -162,6 +163,7 @@ static void process_ack_of_flight(struct stack *stack, struct conn *conn, const 
 	if (ack->rtt_ns >= 0)
 		conn->backoff = 0; /* RFC 6298 section 5: kept until a new measurement */
 	update_window(stack, conn, seg);
+	congestion_delivered(conn, news.delivered_bytes);
 	recovery_on_ack(stack, conn, ack, &news);
 	if (news.delivered_bytes > 0 || news.lost_bytes > 0)
 		congestion_on_ack(stack, conn, seg, &news, ack->rtt_ns, inflight_before);

@@ -5,6 +5,16 @@
 #define CWND_MAX (1u << 30)
 #define OFFENCES_MAX 8
 
+_Static_assert((int)TAPSTACK_CC_ECN_NONE == (int)ECN_NONE && (int)TAPSTACK_CC_ECN_CLASSIC == (int)ECN_CLASSIC &&
+                       (int)TAPSTACK_CC_ECN_ACCURATE == (int)ECN_ACCURATE,
+               "one is told as the other");
+
+/* Plugins of before 0.2 end before it. */
+static bool has_on_lost(const struct tapstack_cc_ops *ops)
+{
+	return ops->struct_size >= TAPSTACK_SIZE_UP_TO(struct tapstack_cc_ops, on_lost) && ops->on_lost;
+}
+
 static void *state_of(struct conn *conn)
 {
 	void *outside;
@@ -89,6 +99,7 @@ static bool begin(struct stack *stack, struct conn *conn, const struct stack_con
 		.random = random_u64(&stack->random),
 		.srtt_ns = conn->rtt.srtt.ns,
 		.min_rtt_ns = conn->rtt.min.ns,
+		.ecn = conn->agreed.ecn,
 	};
 
 	conn->congestion = congestion;
@@ -130,6 +141,25 @@ static void decide(struct stack *stack, struct conn *conn, const struct tapstack
 	begin(stack, conn, stack_builtin_reno());
 }
 
+/* Without a send queue all has been acknowledged, and what the peer had thrown away has arrived twice. */
+uint64_t congestion_delivered_total(const struct conn *conn)
+{
+	if (conn->tx)
+		return conn->tx->rate.delivered;
+	return conn->bytes_acked + (conn->extra ? conn->extra->loss.reneged_bytes : 0);
+}
+
+static uint64_t lost_total(const struct conn *conn)
+{
+	return conn->extra ? conn->extra->loss.lost_bytes : 0;
+}
+
+/* A sum when it stood at `then` (modulo 2^32), not long ago. */
+static uint64_t sum_then(uint64_t now, uint32_t then)
+{
+	return now - (uint32_t)((uint32_t)now - then);
+}
+
 static void fill_sample(const struct stack *stack, struct conn *conn, struct tapstack_cc_sample *sample)
 {
 	*sample = (struct tapstack_cc_sample){
@@ -142,6 +172,9 @@ static void fill_sample(const struct stack *stack, struct conn *conn, struct tap
 		.inflight_bytes = congestion_pipe(conn),
 		.cwnd_limited = (conn->flags & CONN_CWND_LIMITED) != 0,
 		.in_recovery = conn->ca_state == CA_RECOVERY,
+		.delivered_total_bytes = congestion_delivered_total(conn),
+		.lost_total_bytes = lost_total(conn),
+		.ce_total_bytes = conn->agreed.ecn != ECN_NONE && conn->extra ? conn->extra->ecn.ce_bytes : 0,
 	};
 }
 
@@ -253,15 +286,24 @@ static void sample_rate(const struct stack *stack, struct conn *conn, const stru
                         struct tapstack_cc_sample *sample)
 {
 	struct send_queue *tx = conn->tx;
-	struct rate_sample rate = rate_on_delivered(&tx->rate, stack->now, news->delivered_bytes, &news->rate,
-	                                            news->rate_sent_at, conn->rtt.min);
+	struct rate_sample rate =
+	        rate_on_delivered(&tx->rate, stack->now, 0, &news->rate, news->rate_sent_at, conn->rtt.min);
 
 	sample->app_limited = rate.app_limited;
 	sample->is_retransmit = news->rate_resent;
 	sample->rate_interval_ns = rate.interval.ns;
 	sample->rate_delivered_bytes = rate.interval.ns > 0 ? rate.delivered_bytes : 0;
+	sample->sent_inflight_bytes = news->rate.inflight;
+	sample->sent_delivered_bytes = sum_then(sample->delivered_total_bytes, news->rate.delivered);
+	sample->sent_lost_bytes = sum_then(sample->lost_total_bytes, news->rate.lost);
 	if (rate.interval.ns > 0)
 		tx->rate_sample = rate;
+}
+
+void congestion_delivered(struct conn *conn, uint32_t bytes)
+{
+	conn->tx->rate.delivered += bytes;
+	conn->tx->bytes_in_round += bytes;
 }
 
 void congestion_on_ack(struct stack *stack, struct conn *conn, const struct tcp_segment *seg,
@@ -276,9 +318,9 @@ void congestion_on_ack(struct stack *stack, struct conn *conn, const struct tcp_
 	sample.acked_bytes = news->acked_bytes;
 	sample.delivered_bytes = news->delivered_bytes;
 	conn->delivered += (news->delivered_bytes + conn->mss - 1) / conn->mss;
-	sample.lost_bytes = news->lost_bytes;
+	sample.lost_bytes = tx->lost_untold;
+	tx->lost_untold = 0;
 	sample.inflight_before_bytes = inflight_before;
-	tx->bytes_in_round += news->delivered_bytes;
 	sample.bytes_in_round = tx->bytes_in_round;
 	if (seq_gt(conn->snd_una, tx->round_end)) {
 		sample.round_start = 1;
@@ -290,12 +332,54 @@ void congestion_on_ack(struct stack *stack, struct conn *conn, const struct tcp_
 	if (ecn_feedback(stack, conn, seg, news, &sample))
 		tell_event(stack, conn, TAPSTACK_CC_ECN,
 		           (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una) + news->acked_bytes);
+	if (conn->agreed.ecn != ECN_NONE && conn->extra)
+		sample.ce_total_bytes = conn->extra->ecn.ce_bytes;
 	decision = decision_in_force(conn);
 	conn->congestion->ops->on_ack(state_of(conn), &sample, &decision);
 	decide(stack, conn, &decision);
 	validate_on_ack(stack, conn, news->acked_bytes);
 	if (sample.round_start)
 		conn->flags &= ~(uint32_t)CONN_CWND_LIMITED;
+}
+
+/* What was too long for the path says nothing of congestion (RFC 4821 section 7.5). */
+static bool is_mtu_probe(const struct conn *conn, const struct sent *entry)
+{
+	return conn->tx->path.probe_bytes > 0 && seq_eq(entry->start, conn->tx->path.probe_at);
+}
+
+void congestion_lost(void *context, const struct sent *entry)
+{
+	const struct loss_witness *witness = context;
+	struct stack *stack = witness->stack;
+	struct conn *conn = witness->conn;
+	uint32_t bytes = (uint32_t)seq_diff(seq_min(entry->end, conn->snd_end), entry->start); /* the FIN is none */
+	struct tapstack_cc_decision decision;
+	struct tapstack_cc_lost lost;
+
+	if (is_mtu_probe(conn, entry))
+		return;
+	conn->tx->lost_untold += bytes;
+	if (conn_extra(stack, conn))
+		conn->extra->loss.lost_bytes += bytes;
+	if (!has_on_lost(conn->congestion->ops))
+		return;
+	lost = (struct tapstack_cc_lost){
+		.struct_size = sizeof(lost),
+		.mss_bytes = conn->mss,
+		.now_ns = stack->now.ns,
+		.bytes = bytes,
+		.sent_inflight_bytes = entry->rate.inflight,
+		.sent_lost_bytes = sum_then(lost_total(conn), entry->rate.lost),
+		.sent_delivered_bytes = sum_then(conn->tx->rate.delivered, entry->rate.delivered),
+		.lost_total_bytes = lost_total(conn),
+		.delivered_total_bytes = congestion_delivered_total(conn),
+		.app_limited = entry->rate.app_limited,
+		.is_retransmit = (entry->flags & SENT_EVER_RETRANSMITTED) != 0,
+	};
+	decision = decision_in_force(conn);
+	conn->congestion->ops->on_lost(state_of(conn), &lost, &decision);
+	decide(stack, conn, &decision);
 }
 
 void congestion_event(struct stack *stack, struct conn *conn, enum tapstack_cc_event event)
@@ -332,7 +416,11 @@ uint32_t congestion_burst(const struct conn *conn)
 {
 	uint64_t rate = congestion_pacing(conn);
 
-	return rate > 0 ? pacer_quantum(rate, conn->mss) : UINT32_MAX;
+	uint32_t burst = rate > 0 ? pacer_quantum(rate, conn->mss) : UINT32_MAX;
+
+	if (conn->burst_max > 0 && conn->burst_max < burst)
+		burst = conn->burst_max;
+	return burst > conn->mss ? burst : conn->mss;
 }
 
 void congestion_snapshot(struct stack *stack, struct conn *conn, struct sent *entry)
@@ -340,6 +428,8 @@ void congestion_snapshot(struct stack *stack, struct conn *conn, struct sent *en
 	struct send_queue *tx = conn->tx;
 
 	entry->rate = rate_on_sent(&tx->rate, stack->now, tx->sent.first == tx->sent.last);
+	entry->rate.inflight = congestion_pipe(conn);
+	entry->rate.lost = (uint32_t)lost_total(conn);
 }
 
 void congestion_nothing_to_send(struct conn *conn)
@@ -358,7 +448,7 @@ void congestion_on_sent(struct stack *stack, struct conn *conn, uint32_t bytes)
 	struct tapstack_cc_decision decision;
 
 	if (rate > 0 && conn->tx) {
-		struct instant next = pacer_sent(&conn->tx->pacer, stack->now, bytes, rate, conn->mss);
+		struct instant next = pacer_sent(&conn->tx->pacer, stack->now, bytes, rate, congestion_burst(conn));
 
 		if (instant_before(stack->now, next))
 			conn->pace_due = next;

@@ -121,12 +121,15 @@ void conn_arm(struct stack *stack, struct conn *conn)
 
 struct send_queue *conn_tx(struct stack *stack, struct conn *conn)
 {
+	uint64_t delivered = congestion_delivered_total(conn);
+
 	if (!conn->tx) {
 		conn->tx = pool_get(&stack->send_queues);
 		if (!conn->tx) {
 			COUNT(stack, alloc_failures);
 			return NULL;
 		}
+		conn->tx->rate.delivered = delivered;
 		strip_init(&conn->tx->strip, conn->snd_end);
 		conn->tx->round_end = conn->snd_nxt;
 		conn->tx->reo_due = conn->tx->pto_due = INSTANT_NEVER;
@@ -160,12 +163,14 @@ struct conn_extra *conn_extra(struct stack *stack, struct conn *conn)
 	return conn->extra;
 }
 
-/* A busy time is over; that of a SYN alone is none. */
-static void add_busy_time(struct stack *stack, struct conn *conn)
+/* What outlives a busy time, which is over; that of a SYN alone is none. */
+static void keep_of_tx(struct stack *stack, struct conn *conn)
 {
 	struct chrono *chrono = &conn->tx->chrono;
 	struct conn_extra *extra;
 
+	if (conn->tx->sent.reneged_bytes > 0 && (extra = conn_extra(stack, conn)))
+		extra->loss.reneged_bytes += conn->tx->sent.reneged_bytes;
 	if (conn->bytes_acked == 0 && seq_leq(conn->snd_end, seq_add(conn->iss, 1)))
 		return;
 	conn->busy_ticks = chrono_add_ticks(conn->busy_ticks, chrono->busy_since, stack->now);
@@ -181,7 +186,7 @@ static void free_tx(struct stack *stack, struct conn *conn)
 {
 	if (!conn->tx)
 		return;
-	add_busy_time(stack, conn);
+	keep_of_tx(stack, conn);
 	sent_clear(&conn->tx->sent, &stack->sents);
 	strip_clear(&conn->tx->strip, &stack->blocks);
 	pool_put(&stack->send_queues, conn->tx);

@@ -453,6 +453,13 @@ static void feedback_accurate(struct stack *stack, struct conn *conn, struct ecn
 	sample->ece = news.ce_bytes > 0;
 }
 
+/* ECE stays on until CWR arrives: how much of what is delivered meanwhile was marked is a guess. */
+static void feedback_classic(const struct tcp_segment *seg, uint32_t delivered, struct tapstack_cc_sample *sample)
+{
+	sample->ece = (seg->flags & TCP_ECE) != 0;
+	sample->ce_bytes = sample->ece ? delivered : 0;
+}
+
 bool ecn_feedback(struct stack *stack, struct conn *conn, const struct tcp_segment *seg, const struct sent_news *news,
                   struct tapstack_cc_sample *sample)
 {
@@ -467,7 +474,8 @@ bool ecn_feedback(struct stack *stack, struct conn *conn, const struct tcp_segme
 	if (conn->agreed.ecn == ECN_ACCURATE)
 		feedback_accurate(stack, conn, ecn, seg, news->delivered_bytes, sample);
 	else
-		sample->ece = (seg->flags & TCP_ECE) != 0;
+		feedback_classic(seg, news->delivered_bytes, sample);
+	ecn->ce_bytes += sample->ce_bytes;
 	if (!(ecn->flags & ECN_ROUNDS_OVER))
 		ecn->round_bytes += news->delivered_bytes;
 	if (sample->ece && !(ecn->flags & ECN_ROUNDS_OVER))

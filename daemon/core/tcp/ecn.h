@@ -42,6 +42,7 @@ struct ecn {
 	uint8_t syn_ack; /* enum ip_ecn: how the peer's latest SYN-ACK arrived */
 	uint8_t marked_rounds, contradictions, duplicates;
 	uint32_t round_bytes, round_ce_bytes; /* delivered, and of it marked, since the round began */
+	uint64_t ce_bytes;                    /* in all samples so far */
 	uint32_t delivered_ce;                /* packets that arrived at the peer marked CE, as it says */
 	struct accecn_receiver receiver;
 	struct accecn_sender sender;

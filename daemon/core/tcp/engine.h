@@ -379,12 +379,20 @@ void receive_clear(struct stack *stack, struct conn *conn);
 
 void congestion_init(struct stack *stack, struct conn *conn);
 void congestion_done(struct stack *stack, struct conn *conn);
+/* An ACK tells of so much; what follows from it is found out now, and told by congestion_on_ack at last. */
+void congestion_delivered(struct conn *conn, uint32_t bytes);
 void congestion_on_ack(struct stack *stack, struct conn *conn, const struct tcp_segment *seg,
                        const struct sent_news *news, int64_t rtt_ns, uint64_t inflight_before);
 void congestion_event(struct stack *stack, struct conn *conn, enum tapstack_cc_event event);
 /* A loss that is known only now that this ACK of `acked_bytes` has come: the flight was so much larger. */
 void congestion_lost_before(struct stack *stack, struct conn *conn, uint32_t acked_bytes);
 void congestion_on_sent(struct stack *stack, struct conn *conn, uint32_t bytes);
+/* sent_news.on_lost, for whatever marks losses that tell of congestion; the witness is a struct loss_witness. */
+struct loss_witness {
+	struct stack *stack;
+	struct conn *conn;
+};
+void congestion_lost(void *witness, const struct sent *entry);
 /* New data is about to be sent while nothing is in flight: what has been idle for long begins anew (RFC 5681 section
  * 4.1), and what was not in use for long is given up (RFC 7661). */
 void congestion_resume(struct stack *stack, struct conn *conn);
@@ -398,6 +406,8 @@ uint64_t congestion_pacing(const struct conn *conn);
 void congestion_snapshot(struct stack *stack, struct conn *conn, struct sent *entry);
 /* Nothing more goes out now. */
 void congestion_nothing_to_send(struct conn *conn);
+/* Known to have arrived at the peer, in all. */
+uint64_t congestion_delivered_total(const struct conn *conn);
 /* RFC 6675 "pipe": bytes believed to be in the network. */
 uint32_t congestion_pipe(const struct conn *conn);
 

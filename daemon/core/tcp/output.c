@@ -28,8 +28,6 @@ static uint32_t frame_payload_max(const struct stack *stack, const struct conn *
 
 	if (conn->tx && conn->tx->has_urgent) /* each segment needs a pointer of its own */
 		return conn->mss;
-	if (conn->burst_max > 0 && conn->burst_max < most)
-		most = conn->burst_max;
 	if (congestion_burst(conn) < most)
 		most = congestion_burst(conn);
 	if (most < 2u * conn->mss)
@@ -436,10 +434,10 @@ static bool note_in_flight(struct stack *stack, struct conn *conn, const struct 
 		end = seq_add(plan->seq, plan->length + (plan->fin ? 1 : 0));
 		if (!tx || !sent_append(&tx->sent, &stack->sents, plan->seq, end, stack->now))
 			return false;
-		congestion_snapshot(stack, conn, tx->sent.last);
 		if (!seq_gt(conn->snd_nxt, conn->snd_una))
 			conn->progress_at = stack->now;
 		conn->snd_nxt = end;
+		congestion_snapshot(stack, conn, tx->sent.last);
 		if (plan->mtu_probe)
 			path_probe_sent(stack, conn, plan->seq, plan->length);
 		else if (plan->length >= conn->mss)

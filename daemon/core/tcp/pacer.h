@@ -13,7 +13,7 @@ struct pacer {
 	struct instant until; /* what has left takes up to then, at the rate; zeroed: nothing has */
 };
 
-/* About a millisecond's worth, but two segments at least: what leaves at once. */
+/* What leaves at once where nobody asks for less: about a millisecond's worth, but two segments at least. */
 static inline uint32_t pacer_quantum(uint64_t bytes_per_s, uint32_t mss)
 {
 	uint64_t quantum = bytes_per_s / 1000;
@@ -31,9 +31,9 @@ static inline struct duration pacer_time(uint64_t bytes, uint64_t bytes_per_s)
 
 /* `bytes` leave now. Returns when the next may: `now` as long as the quantum lasts. */
 static inline struct instant pacer_sent(struct pacer *pacer, struct instant now, uint32_t bytes, uint64_t bytes_per_s,
-                                        uint32_t mss)
+                                        uint32_t quantum_bytes)
 {
-	struct duration quantum = pacer_time(pacer_quantum(bytes_per_s, mss), bytes_per_s);
+	struct duration quantum = pacer_time(quantum_bytes, bytes_per_s);
 
 	/* What a late timer has cost is made good; time without anything to send is not. */
 	if (pacer->until.ns < now.ns - quantum.ns)

@@ -139,7 +139,8 @@ static void follow_fragment(struct conn *conn, const struct path *path)
 static void use_mtu(struct stack *stack, struct conn *conn, uint16_t mtu)
 {
 	uint16_t mss = path_mss(stack, conn, mtu);
-	struct sent_news ignored = { 0 };
+	struct loss_witness witness = { stack, conn };
+	struct sent_news news = { .on_lost = congestion_lost, .witness = &witness };
 	bool smaller_now = mss < conn->mss;
 
 	if (mss == conn->mss)
@@ -149,14 +150,14 @@ static void use_mtu(struct stack *stack, struct conn *conn, uint16_t mtu)
 		conn->mss_proven = mss;
 	if (conn->cwnd < mss)
 		conn->cwnd = mss;
+	if (conn->tx && smaller_now) {
+		conn->tx->path.probe_bytes = 0;
+		sent_mark_longer_lost(&conn->tx->sent, mss, &news);
+	}
 	congestion_event(stack, conn, TAPSTACK_CC_MTU_CHANGED);
 	if (!conn->tx)
 		return;
 	conn->tx->path.has_full = false;
-	if (smaller_now) {
-		conn->tx->path.probe_bytes = 0;
-		sent_mark_longer_lost(&conn->tx->sent, mss, &ignored);
-	}
 	conn_want_output(stack, conn);
 }
 

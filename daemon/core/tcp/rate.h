@@ -1,25 +1,28 @@
 #pragma once
 /* How fast data is delivered (draft-cheng-iccrg-delivery-rate-estimation): of the bytes that an ACK reports, the rate
  * over the flight they were part of, measured both at sending and at arrival, the slower of which counts. Value
- * types: no connection inside. Invariant: delivered only grows (modulo 2^32). Zeroed, a sampler is as new. */
+ * types: no connection inside. Invariant: delivered only grows. Zeroed, a sampler is as new; `delivered` may also
+ * begin where one left off. */
 #include "core/base/time.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct rate_sampler {
-	uint32_t delivered;           /* bytes that are known to have arrived */
+	uint64_t delivered;           /* bytes that are known to have arrived */
 	struct instant delivered_at;  /* when the latest of them became known */
 	struct instant first_sent_at; /* when the flight began that they were part of */
-	uint32_t app_limited_until;   /* samples are app-limited until so much is delivered; valid with app_limited */
+	uint64_t app_limited_until;   /* samples are app-limited until so much is delivered; valid with app_limited */
 	bool app_limited;
 };
 
 /* What is kept with a segment in flight. */
 struct rate_snapshot {
-	uint32_t delivered;
-	struct instant delivered_at, first_sent_at;
+	/* Modulo 2^32. The last two are the caller's: what was in flight with it, and lost on the connection so far.
+	 */
+	uint32_t delivered, inflight, lost;
 	bool app_limited;
+	struct instant delivered_at, first_sent_at;
 };
 
 struct rate_sample {
@@ -33,7 +36,7 @@ static inline struct rate_snapshot rate_on_sent(struct rate_sampler *rate, struc
 {
 	if (idle)
 		rate->first_sent_at = rate->delivered_at = now;
-	return (struct rate_snapshot){ .delivered = rate->delivered,
+	return (struct rate_snapshot){ .delivered = (uint32_t)rate->delivered,
 		                       .delivered_at = rate->delivered_at,
 		                       .first_sent_at = rate->first_sent_at,
 		                       .app_limited = rate->app_limited };
@@ -58,10 +61,10 @@ static inline struct rate_sample rate_on_delivered(struct rate_sampler *rate, st
 	rate->delivered += bytes;
 	rate->delivered_at = now;
 	rate->first_sent_at = sent_at;
-	if (rate->app_limited && (int32_t)(rate->delivered - rate->app_limited_until) > 0)
+	if (rate->app_limited && rate->delivered > rate->app_limited_until)
 		rate->app_limited = false;
 	arriving = instant_sub(now, of->delivered_at);
-	sample.delivered_bytes = rate->delivered - of->delivered;
+	sample.delivered_bytes = (uint32_t)rate->delivered - of->delivered;
 	sample.interval = duration_max(sending, arriving);
 	if (sample.interval.ns < min_rtt.ns)
 		sample.interval.ns = 0;

@@ -134,6 +134,7 @@ struct send_queue {
 	uint32_t dupack_bytes; /* without SACK: what duplicate ACKs tell has left the network (RFC 5681, 6582) */
 	seq_t round_end;       /* the round trip ends when this is acknowledged */
 	uint32_t bytes_in_round;
+	uint32_t lost_untold; /* marked lost, and not yet in a sample */
 	struct path_sending path;
 	struct rack rack;
 	struct instant reo_due; /* RACK's reordering timer */
@@ -155,6 +156,8 @@ struct loss_record {
 	struct instant rto_since;       /* when the repair after a time-out began; valid in CA_LOSS */
 	struct duration total_rto_time; /* of such repairs that are over */
 	uint32_t dsack_dups, reord_seen, total_rto, total_rto_recoveries;
+	uint64_t lost_bytes;    /* marked lost so far; what is lost twice counts twice */
+	uint64_t reneged_bytes; /* see sent.h; of send queues that are gone */
 };
 
 /* What few connections have, and what outlives the queues: made when first needed (conn_extra), gone with the

@@ -27,7 +27,8 @@ uint32_t recovery_room(const struct conn *conn)
 {
 	uint32_t pipe;
 
-	if (conn->ca_state == CA_RECOVERY && conn->tcp->prr && conn->agreed.sack && conn->tx)
+	if (conn->ca_state == CA_RECOVERY && conn->tcp->prr && conn->agreed.sack && conn->tx &&
+	    !(conn->congestion->ops->flags & TAPSTACK_CC_OWN_RECOVERY))
 		return conn->tx->prr.room;
 	pipe = congestion_pipe(conn);
 	return conn->cwnd > pipe ? conn->cwnd - pipe : 0;
@@ -314,6 +315,17 @@ void recovery_on_ack(struct stack *stack, struct conn *conn, const struct ack_fa
 /* ---- timers
  * -------------------------------------------------------------------------------------------------------- */
 
+static void note_timeout(struct stack *stack, struct loss_record *record, bool first)
+{
+	record->total_rto++;
+	record->tlp.out = false;
+	if (!first)
+		return;
+	undo_begin(&record->undo);
+	record->rto_since = stack->now;
+	record->total_rto_recoveries++;
+}
+
 /* RFC 6298 section 5.4 to 5.6, RFC 5681 section 3.1, RFC 5682 step 1. */
 void recovery_timeout(struct stack *stack, struct conn *conn)
 {
@@ -321,21 +333,9 @@ void recovery_timeout(struct stack *stack, struct conn *conn)
 	struct loss_record *record = record_made(stack, conn);
 	struct send_queue *tx = conn->tx;
 	struct instant deadline = INSTANT_NEVER;
-	struct sent_news news = { 0 };
+	struct loss_witness witness = { stack, conn };
+	struct sent_news news = { .on_lost = congestion_lost, .witness = &witness };
 
-	if (first)
-		congestion_event(stack, conn, TAPSTACK_CC_RTO);
-	else
-		conn->cwnd = conn->mss; /* again: ssthresh stays (RFC 5681 equation 4 is for the first) */
-	if (record && first) {
-		undo_begin(&record->undo);
-		record->rto_since = stack->now;
-		record->total_rto_recoveries++;
-	}
-	if (record) {
-		record->total_rto++;
-		record->tlp.out = false;
-	}
 	conn->ca_state = CA_LOSS;
 	conn->recover = conn->snd_nxt;
 	conn->dupacks = 0;
@@ -353,6 +353,12 @@ void recovery_timeout(struct stack *stack, struct conn *conn)
 		tx->frto = FRTO_OFF;
 	}
 	stack->counters.lost_retransmissions += news.lost_again;
+	if (first)
+		congestion_event(stack, conn, TAPSTACK_CC_RTO);
+	else
+		conn->cwnd = conn->mss; /* again: ssthresh stays (RFC 5681 equation 4 is for the first) */
+	if (record)
+		note_timeout(stack, record, first);
 	conn_want_output(stack, conn);
 }
 
@@ -384,7 +390,8 @@ void recovery_schedule_probe(struct stack *stack, struct conn *conn)
 /* Section 6.2 step 5, as the timer calls it. */
 static void reordering_timeout(struct stack *stack, struct conn *conn)
 {
-	struct sent_news news = { 0 };
+	struct loss_witness witness = { stack, conn };
+	struct sent_news news = { .on_lost = congestion_lost, .witness = &witness };
 
 	conn->tx->reo_due = INSTANT_NEVER;
 	if (!uses_rack(conn) || !conn->tx->sent.first)

@@ -330,6 +330,8 @@ void sent_sacked(struct sent_queue *queue, struct pool *pool, seq_t start, seq_t
 
 static void mark_lost(struct sent_queue *queue, struct sent *entry, struct sent_news *news)
 {
+	if (news->on_lost)
+		news->on_lost(news->witness, entry);
 	news->lost_bytes += length_of(entry);
 	news->lost_again += (entry->flags & SENT_RETRANSMITTED) != 0;
 	set_flags(queue, entry, (entry->flags & SENT_EVER_RETRANSMITTED) | SENT_LOST);
@@ -381,6 +383,8 @@ bool sent_mark_all_lost(struct sent_queue *queue, struct instant deadline, struc
 	bool reneged = is_sacked(queue->first);
 	struct sent *entry;
 
+	if (reneged)
+		queue->reneged_bytes += queue->sacked_bytes;
 	queue->lost = (struct sent_list){ 0 }; /* made anew, in sequence */
 	for (entry = queue->first; entry; entry = entry->next) {
 		bool due = reneged || entry == queue->first || !instant_before(deadline, entry->at);

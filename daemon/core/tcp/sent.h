@@ -52,16 +52,21 @@ struct sent_queue {
 	struct sent_list lost;   /* lost and not sent again, mostly in sequence: the lowest is first */
 	uint32_t count, serial;
 	uint32_t sacked_bytes;
-	uint32_t lost_bytes;   /* LOST, sent again or not */
-	uint32_t resent_bytes; /* LOST and sent again */
-	seq_t sacked_end;      /* highest SACKed sequence number; valid when sacked_bytes > 0 */
+	uint32_t lost_bytes;    /* LOST, sent again or not */
+	uint32_t resent_bytes;  /* LOST and sent again */
+	uint32_t reneged_bytes; /* had been SACKed, and the peer has thrown them away; so far */
+	seq_t sacked_end;       /* highest SACKed sequence number; valid when sacked_bytes > 0 */
 };
 
-/* What an ACK told. All zero, but for resent_before, when it begins. */
+/* What an ACK told. All zero, but for what the caller gives, when it begins. */
 struct sent_news {
 	/* Given by the caller: the ACK of something sent again later than this must be that of an earlier
 	 * transmission, and says nothing about the time of the latest (RFC 8985 section 6.2 step 2). */
 	struct instant resent_before;
+	/* Also given by the caller: told of each entry before it is marked lost; NULL: nobody is. It must leave the
+	 * queue alone. */
+	void (*on_lost)(void *witness, const struct sent *entry);
+	void *witness;
 
 	uint32_t acked_bytes;     /* newly, cumulatively */
 	uint32_t sacked_bytes;    /* newly, by SACK */

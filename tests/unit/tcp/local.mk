@@ -12,6 +12,7 @@ tcp_tests = \
 	tests/unit/tcp/test_ecn \
 	tests/unit/tcp/test_ecn_accurate \
 	tests/unit/tcp/test_ecn_negotiation \
+	tests/unit/tcp/test_facts \
 	tests/unit/tcp/test_fastopen \
 	tests/unit/tcp/test_handshake \
 	tests/unit/tcp/test_info \

@@ -280,6 +280,7 @@ static void note_ack(void *state, const struct tapstack_cc_sample *sample, struc
 {
 	(void)state, (void)decision;
 	seen_ce_bytes += sample->ce_bytes;
+	assert_int_equal(sample->ce_total_bytes, seen_ce_bytes);
 	assert_int_equal(sample->ece, sample->ce_bytes > 0);
 }
 

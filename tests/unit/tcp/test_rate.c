@@ -34,7 +34,7 @@ static void rate_is_kept(void **state)
 		int64_t bound;
 
 		for (int i = 0; i < 3000; i++) {
-			next = pacer_sent(&pacer, now, 1000, rates[r], 1000);
+			next = pacer_sent(&pacer, now, 1000, rates[r], pacer_quantum(rates[r], 1000));
 			sent += 1000;
 			bound = (now.ns - begin.ns) / 1000 * (int64_t)rates[r] / 1000000 +
 			        2 * pacer_quantum(rates[r], 1000) + 1000;
@@ -54,10 +54,11 @@ static void idle_time_is_not_saved_up(void **state)
 	uint32_t sent = 0;
 
 	(void)state;
-	while (!instant_before(now, pacer_sent(&pacer, now, 1000, 100000, 1000)))
+	while (!instant_before(now, pacer_sent(&pacer, now, 1000, 100000, pacer_quantum(100000, 1000))))
 		assert_true((sent += 1000) < 100000);
 	now = AT_MS(100000);
-	for (sent = 1000; !instant_before(now, pacer_sent(&pacer, now, 1000, 100000, 1000)); sent += 1000)
+	for (sent = 1000; !instant_before(now, pacer_sent(&pacer, now, 1000, 100000, pacer_quantum(100000, 1000)));
+	     sent += 1000)
 		;
 	assert_in_range(sent, 2000, 4000);
 }
