@@ -75,6 +75,13 @@ static inline bool judge_only_control(const struct conn *conn, const struct tcp_
 	       tcp_segment_length(segment) > 0;
 }
 
+/* The ACK of a peer that does not know that its probe of our window was taken. */
+static inline bool judge_beside_probe(const struct conn *conn, const struct tcp_segment *segment)
+{
+	return conn->state >= TCPS_ESTABLISHED && segment->seq.v + 1 == conn->rcv_nxt.v &&
+	       !(segment->flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_URG)) && segment->payload_bytes == 0;
+}
+
 /* All but RST: is it to be refused, by its sequence number, timestamp, SYN or ACK? */
 static inline bool judge_refused(const struct rig *rig, const struct conn *conn, const struct tcp_segment *segment)
 {
@@ -89,7 +96,8 @@ static inline bool judge_refused(const struct rig *rig, const struct conn *conn,
 	if (conn->agreed.timestamps && (int32_t)(segment->options.tsval - conn->ts_recent) < 0 &&
 	    age_s < (int64_t)24 * 86400)
 		return true;
-	if (!judge_acceptable(conn, segment) && !judge_only_control(conn, segment))
+	if (!judge_acceptable(conn, segment) && !judge_only_control(conn, segment) &&
+	    !judge_beside_probe(conn, segment))
 		return true;
 	return !(segment->flags & TCP_ACK) || ack > flight || ack < -(int64_t)conn->max_snd_wnd;
 }

@@ -101,6 +101,15 @@ static int answer_unacceptable(struct stack *stack, struct conn *conn, const str
 	return verdict;
 }
 
+/* Both ends may probe each other's window at a time, and both probes be taken: then what either sends besides stands
+ * one octet before what the other expects, until it hears that its probe was taken. Somebody must listen to such an
+ * ACK, or neither ever does (draft-gont-tcpm-tcp-seq-validation). */
+static bool is_beside_a_probe(const struct conn *conn, const struct tcp_segment *seg)
+{
+	return conn->state >= TCPS_ESTABLISHED && (seg->flags & TCP_ACK) && !(seg->flags & (TCP_RST | TCP_URG)) &&
+	       tcp_segment_length(seg) == 0 && seq_eq(seq_add(seg->seq, 1), conn->rcv_nxt);
+}
+
 /* First: sequence number and timestamp. */
 static int step1_sequence(struct stack *stack, struct conn *conn, struct arrival *in)
 {
@@ -120,6 +129,10 @@ static int step1_sequence(struct stack *stack, struct conn *conn, struct arrival
 			if (seg->payload_bytes > 0)
 				seg->flags &= (uint16_t)~TCP_FIN;
 			seg->payload_bytes = 0;
+			return CONTINUE;
+		}
+		if (is_beside_a_probe(conn, seg)) {
+			reply_challenge(stack, conn); /* it may be a keepalive, too */
 			return CONTINUE;
 		}
 		return answer_unacceptable(stack, conn, seg,
@@ -227,7 +240,7 @@ static enum stack_verdict send_syn_ack_again(struct stack *stack, struct conn *c
 
 enum stack_verdict arrive_synchronized(struct stack *stack, struct conn *conn, struct arrival *in)
 {
-	bool whole = in->seg.payload_bytes == 0 || seq_geq(in->seg.seq, conn->rcv_nxt);
+	bool whole = seq_geq(in->seg.seq, conn->rcv_nxt);
 	bool syn = in->seg.flags & TCP_SYN;
 	uint32_t bytes = in->seg.payload_bytes;
 	int result;

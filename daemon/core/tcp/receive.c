@@ -224,6 +224,7 @@ seq_t receive_window_edge(struct stack *stack, struct conn *conn)
 	uint32_t unread = receive_unread(conn);
 	uint32_t room = conn->rcvbuf > unread ? conn->rcvbuf - unread : 0;
 	uint32_t window_max = (uint32_t)UINT16_MAX << conn->agreed.rcv_wscale;
+	int32_t unit = 1 << conn->agreed.rcv_wscale;
 	uint32_t worth = conn->rcvbuf / 2 < conn->rcv_mss ? conn->rcvbuf / 2 : conn->rcv_mss;
 	seq_t edge;
 
@@ -235,6 +236,9 @@ seq_t receive_window_edge(struct stack *stack, struct conn *conn)
 	/* Receiver's silly-window avoidance (RFC 9293 3.8.6.2.2): open it by a worthwhile step or not at all. */
 	if (seq_lt(edge, seq_add(conn->rcv_adv, worth)))
 		edge = conn->rcv_adv;
+	/* A small buffer must not be scaled away to nothing: then it is offered a little more than it has. */
+	if (room > 0 && room >= worth && seq_diff(edge, conn->rcv_nxt) < unit)
+		edge = seq_add(conn->rcv_nxt, (uint32_t)unit);
 	return seq_lt(edge, conn->rcv_nxt) ? conn->rcv_nxt : edge;
 }
 

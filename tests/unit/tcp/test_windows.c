@@ -200,12 +200,66 @@ static void window_is_kept_to_the_octet(void **state)
 	peer_stop_anyhow(p);
 }
 
+/* Both ends have probed the other's window, and both probes were taken: who says so stands one octet too early. */
+static void ack_beside_a_probe_that_was_taken_counts(void **state)
+{
+	struct seg waits = { .flags = TCP_ACK, .seq = 1001, .window = WINDOW_ZERO };
+	struct peer *p = peer_start(NULL);
+
+	(void)state;
+	peer_establishes(p, (struct tcp_options){ 0 });
+	waits.ack = OURS(1);
+	peer_sends(p, waits);
+	service_sends(p, 100);
+	peer_waits(p, DURATION_S(2)); /* our probe */
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1001, .length = 1 });
+	peer_ignores_rest(p);
+	peer_sends(p,
+	           (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1), .length = 1, .window = WINDOW_ZERO });
+	peer_waits(p, DURATION_MS(100));
+	peer_ignores_rest(p);
+	/* It has not heard yet that its probe was taken; ours was. */
+	assert_int_equal(peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(2), .window = 5000 }),
+	                 VERDICT_DUPLICATE);
+	assert_int_equal(peer_info(p).snd_wnd, 5000);
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 1002 });
+	expect(p, (struct seg){ .flags = TCP_ACK | TCP_PSH, .seq = OURS(2), .ack = 1002, .length = 99 });
+	peer_stop_anyhow(p);
+}
+
+static void small_buffer(struct stack_config *config)
+{
+	config->tcp.rcvbuf_initial_bytes = config->tcp.rcvbuf_max_bytes = 2048;
+	config->tcp.window_scale = 14;
+}
+
+/* What the field can't express is offered as the least that it can, while there is room worth a segment. */
+static void small_buffer_is_not_scaled_away(void **state)
+{
+	struct peer *p = peer_start(small_buffer);
+
+	(void)state;
+	peer_sends(p, (struct seg){ .flags = TCP_SYN, .seq = 1000, .options = scaled });
+	expect(p, (struct seg){ .flags = TCP_SYN | TCP_ACK, .ack = 1001, .window = 2048 });
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 1001, .ack = OURS(1), .length = 1000 });
+	peer_waits(p, DURATION_MS(500));
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 2001, .window = 1 });
+	peer_sends(p, (struct seg){ .flags = TCP_ACK, .seq = 2001, .ack = OURS(1), .length = 1000 });
+	peer_waits(p, DURATION_MS(500));
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 3001, .window = WINDOW_ZERO });
+	assert_int_equal(service_reads(p), 2000);
+	expect(p, (struct seg){ .flags = TCP_ACK, .seq = OURS(1), .ack = 3001, .window = 1 });
+	peer_stop_anyhow(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(receive_window_of_a_gib),
 		cmocka_unit_test(send_window_of_a_gib),
 		cmocka_unit_test(acks_beside_a_probe_are_acceptable),
+		cmocka_unit_test(ack_beside_a_probe_that_was_taken_counts),
+		cmocka_unit_test(small_buffer_is_not_scaled_away),
 		cmocka_unit_test(shift_is_limited),
 		cmocka_unit_test(receive_buffer_grows_with_what_is_read),
 		cmocka_unit_test(receive_buffer_stays_when_nobody_reads),
