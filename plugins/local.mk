@@ -6,6 +6,11 @@ plugins_congestion_cubic_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 plugins_congestion_cubic_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)
 plugins_congestion_cubic_la_LIBADD = -lm
 
+pkglib_LTLIBRARIES += plugins/congestion/newreno.la
+plugins_congestion_newreno_la_SOURCES = plugins/congestion/newreno.c
+plugins_congestion_newreno_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+plugins_congestion_newreno_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)
+
 plugins_logging_jsonl_la_SOURCES = plugins/logging/jsonl.c
 plugins_logging_jsonl_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(JANSSON_CFLAGS)
 plugins_logging_jsonl_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)

@@ -56,10 +56,13 @@ libcontest_la_LIBADD = libsim.la libimpair.la libcore.la $(SODIUM_LIBS) -ldl -lm
 # They are loaded, not linked: each has the same symbol.
 libcontest_la_DEPENDENCIES = libsim.la libimpair.la libcore.la $(filter plugins/congestion/%,$(pkglib_LTLIBRARIES))
 contest_tests = \
-	tests/sim/test_contest
+	tests/sim/test_contest \
+	tests/sim/test_newreno
 contest_ldadd = libcontest.la $(CMOCKA_LIBS)
 check_PROGRAMS += $(contest_tests)
 TESTS += $(contest_tests)
 tests_sim_test_contest_SOURCES = tests/sim/test_contest.c
 tests_sim_test_contest_LDADD = $(contest_ldadd)
-EXTRA_DIST += tests/sim/curves/reno.txt
+tests_sim_test_newreno_SOURCES = tests/sim/test_newreno.c
+tests_sim_test_newreno_LDADD = $(contest_ldadd)
+EXTRA_DIST += tests/sim/curves/reno.txt tests/sim/curves/newreno.txt

@@ -6,3 +6,8 @@ tests_unit_plugins_test_cubic_LDADD = $(CMOCKA_LIBS) -lm
 tests_unit_plugins_test_jsonl_SOURCES = tests/unit/plugins/test_jsonl.c plugins/logging/jsonl.c
 tests_unit_plugins_test_jsonl_CPPFLAGS = $(INCLUDE_CPPFLAGS) $(JANSSON_CFLAGS)
 tests_unit_plugins_test_jsonl_LDADD = $(CMOCKA_LIBS) $(JANSSON_LIBS)
+
+check_PROGRAMS += tests/unit/plugins/test_newreno
+TESTS += tests/unit/plugins/test_newreno
+tests_unit_plugins_test_newreno_SOURCES = tests/unit/plugins/test_newreno.c tests/unit/plugins/flow.h plugins/congestion/newreno.c
+tests_unit_plugins_test_newreno_LDADD = $(CMOCKA_LIBS)
