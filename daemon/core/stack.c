@@ -429,6 +429,15 @@ void raw_push(struct stack *stack)
 	stack->raw.head++;
 }
 
+_Static_assert((RAW_FRAMES & (RAW_FRAMES - 1)) == 0, "positions in the ring wrap at 2^32");
+
+struct raw_frame *raw_front(struct stack *stack)
+{
+	struct raw_queue *raw = &stack->raw;
+
+	return raw->head - raw->tail == RAW_FRAMES ? NULL : &raw->frame[--raw->tail % RAW_FRAMES];
+}
+
 uint8_t *raw_block_get(struct stack *stack)
 {
 	uint8_t *block = stack->raw.blocks < RAW_BLOCKS_MAX ? block_get(&stack->blocks) : NULL;

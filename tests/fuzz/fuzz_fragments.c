@@ -280,7 +280,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&all, 0, sizeof(all));
 	rig_begin(&all.rig, &config);
 	all.rig.look_ip = look;
-	all.rig.holds_icmp = true;
 	for (uint32_t i = 0; i < PACKETS; i++)
 		make_packet(i, 100 + take16(&program) % (i < 2 ? 300 : PACKET_BYTES_MAX - 100));
 	while (program.left > 0) {

@@ -207,7 +207,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size--;
 	}
 	rig_begin(&rig, &config);
-	rig.holds_icmp = true;
 	FUZZ_CHECK(stack_listen(rig.stack, &listen, &rig.listener) == 0);
 	frames_in(&rig, data, size);
 	rig_end(&rig);

@@ -55,7 +55,6 @@ struct rig {
 	uint8_t *held[RIG_HELD]; /* frames of this turn */
 	uint32_t held_count;
 	uint32_t syn_ack_seq[8];         /* of the latest SYN-ACK to each port modulo 8: what a cookie needs */
-	bool holds_icmp;                 /* messages may wait for a neighbour, with blocks of their own */
 	uint32_t tsval[8];               /* of the latest segment to each port modulo 8 */
 	struct rig_sent sent[RIG_SENT];  /* by id */
 	bool verify;                     /* the peer's bytes are the pattern, too */
@@ -325,7 +324,7 @@ static inline void rig_turn(struct rig *rig)
 			WATCH_CHECK(++frames < 100000);
 		}
 	} while (stack_has_ready(rig->stack));
-	watch_turn(&rig->watch, rig->now, rig->holds_icmp || rig_holds_dead(rig));
+	watch_turn(&rig->watch, rig->now, rig_holds_dead(rig));
 }
 
 static inline void rig_recorder_reads(struct rig *rig)

@@ -44,12 +44,13 @@ static void check_window(const struct conn *conn, struct wire_notes *notes)
 	notes->seen = true;
 }
 
-/* What a service leaves unread closes the window: it never comes to more than there was room for. */
+/* What a service leaves unread closes the window: it never comes to more than there was room for, or the least that
+ * the field can express. */
 static void check_buffer(const struct conn *conn, struct wire_notes *notes)
 {
 	if (conn->rcvbuf > notes->rcvbuf_max)
 		notes->rcvbuf_max = conn->rcvbuf;
-	WATCH_CHECK(receive_unread(conn) <= notes->rcvbuf_max);
+	WATCH_CHECK(receive_unread(conn) <= notes->rcvbuf_max + (1u << conn->agreed.rcv_wscale));
 }
 
 void inside_check(struct host *host)

@@ -287,7 +287,8 @@ enum stack_verdict peer_puts_frame(struct peer *p, const void *bytes, size_t len
 enum stack_verdict peer_sends_frame(struct peer *p, const void *bytes, size_t length)
 {
 	peer_puts_frame(p, bytes, length);
-	peer_turn(p);
+	if (!p->holds_turn)
+		peer_turn(p);
 	return p->verdict;
 }
 

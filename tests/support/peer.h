@@ -82,6 +82,7 @@ struct peer {
 	struct mac_addr mac;
 	uint8_t *held[2048]; /* frames put in since the last turn */
 	uint32_t held_count;
+	bool holds_turn;  /* frames that are sent share a turn, until peer_turn */
 	bool answers_arp; /* and neighbour solicitations: these and MLD are not shown to the test; it may turn that
 	                     off */
 };

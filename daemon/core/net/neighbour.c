@@ -259,16 +259,16 @@ static void wake_blocked(struct stack *stack)
 	}
 }
 
+/* In their order, and before what has come up since. */
 static void send_pending(struct stack *stack, struct neighbour *neighbour)
 {
-	for (int i = 0; i < neighbour->pending_count; i++) {
-		struct raw_frame *frame = raw_slot(stack);
+	for (int i = neighbour->pending_count - 1; i >= 0; i--) {
+		struct raw_frame *frame = raw_front(stack);
 
 		if (!frame)
 			break;
 		*frame = neighbour->pending[i];
 		neighbour->pending[i].block = NULL; /* it is the frame's now */
-		raw_push(stack);
 	}
 	drop_pending(stack, neighbour);
 	wake_blocked(stack);

@@ -522,6 +522,8 @@ void neighbour_clear(struct stack *stack);
 /* Room for a raw frame; NULL: the queue is full. The caller fills it and calls raw_push. */
 struct raw_frame *raw_slot(struct stack *stack);
 void raw_push(struct stack *stack);
+/* The same in front of all others, pushed already: for what has waited longer than they have. */
+struct raw_frame *raw_front(struct stack *stack);
 /* A block for a raw frame's payload, from the connections' pool but under a limit of its own; NULL: none. */
 uint8_t *raw_block_get(struct stack *stack);
 void raw_block_put(struct stack *stack, uint8_t *block);

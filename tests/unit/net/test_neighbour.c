@@ -163,6 +163,26 @@ static void four_frames_wait(void **state)
 	peer_stop(p);
 }
 
+/* What comes up in the turn in which the answer arrives goes out behind what has waited for it. */
+static void what_has_waited_goes_first(void **state)
+{
+	struct icmp_message ping = { .type = ICMP_ECHO, .payload = (const uint8_t *)"ping", .payload_bytes = 4 };
+	struct peer *p = start(NULL);
+
+	(void)state;
+	for (ping.sequence = 0; ping.sequence < 2; ping.sequence++)
+		sends_icmp(p, ping, OTHER_IP(0));
+	next_arp(p);
+	p->holds_turn = true;
+	sends_icmp(p, ping, OTHER_IP(0));
+	sends_arp(p, ARP_REPLY, other_mac, OTHER_IP(0), STACK_IP);
+	p->holds_turn = false;
+	peer_turn(p);
+	for (uint16_t i = 0; i < 3; i++)
+		assert_int_equal(next_icmp(p).sequence, i);
+	peer_stop(p);
+}
+
 static void waiting_frames_are_given_up(void **state)
 {
 	static const uint8_t large[1000];
@@ -421,6 +441,7 @@ int main(void)
 		cmocka_unit_test(three_questions_then_silence),
 		cmocka_unit_test(answer_lets_the_connection_go),
 		cmocka_unit_test(four_frames_wait),
+		cmocka_unit_test(what_has_waited_goes_first),
 		cmocka_unit_test(waiting_frames_are_given_up),
 		cmocka_unit_test(life_of_an_entry),
 		cmocka_unit_test(forgotten_when_not_used),
