@@ -1,9 +1,11 @@
 # daemon/shard
 noinst_LTLIBRARIES += libshard.la
 libshard_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
+libshard_la_LIBADD = libcapture.la
 libshard_la_SOURCES = \
 	daemon/log.c \
 	daemon/log.h \
+	daemon/shard/capture.c \
 	daemon/shard/forward.c \
 	daemon/shard/mailbox.c \
 	daemon/shard/mailbox.h \
@@ -36,5 +38,6 @@ daemon_tapstackd_SOURCES = \
 daemon_tapstackd_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 # Plugins find nothing in the daemon: all they get comes through pointers.
 daemon_tapstackd_LDADD = \
-	libcontrol.la libservices.la libshard.la liblink.la libaudit.la libplugin.la libtapconfig.la libcore.la \
+	libcontrol.la libservices.la libshard.la liblink.la libaudit.la libplugin.la libtapconfig.la \
+	libcore.la \
 	$(LIBEVENT_LIBS) $(JANSSON_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS) -ldl -lpthread

@@ -1,5 +1,6 @@
 #pragma once
 /* Inside daemon/shard only. */
+#include "capture/capture.h"
 #include "core/base/assert.h"
 #include "link/link.h"
 #include "services/service.h"
@@ -54,6 +55,11 @@ struct shard {
 	uint32_t tenant_end;
 	uint32_t tenants_leaving; /* that wait for their last connection */
 
+	uint32_t capture_count; /* 0: nobody captures, and the stack tells nothing of its frames */
+	struct capture_queue *capture[SHARD_CAPTURES_MAX];
+	struct stack_watch watch;
+	struct stack_view view[SHARD_OUT_BATCH]; /* of `out` */
+
 	struct shard_memory memory;
 	struct frame_in in[LINK_BATCH_MAX];
 	struct frame_out out[SHARD_OUT_BATCH];
@@ -90,6 +96,10 @@ void shard_begin(struct shard *shard);
 void shard_run_jobs(struct shard *shard);
 /* Sends what the stack has to say. */
 void shard_output(struct shard *shard);
+
+/* capture.c: only while somebody captures. What the stack has just been given, or has given out. */
+void capture_received(struct shard *shard, const struct frame_in *frame);
+void capture_sent(struct shard *shard, size_t count);
 
 /* forward.c: frames that belong to other shards; only with several. True: the frame was taken care of. */
 bool forward_frame(struct shard *shard, const struct frame_in *frame);

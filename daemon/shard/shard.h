@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct capture;
 struct event_base;
 struct link;
 struct service_host;
@@ -61,6 +62,12 @@ void shards_free(struct shards *shards);
 /* Runs `run` on the thread of every shard, one shard after the other, and waits for it: for main's thread, and for
  * what takes microseconds (reload, stop). */
 void shards_call(struct shards *shards, void (*run)(void *context, struct shard *shard), void *context);
+
+/* From now on all shards fill the capture's queues; or no longer, and then the capture may go. From main's thread.
+ * Returns 0; -ENOSPC when SHARD_CAPTURES_MAX are filled already. */
+#define SHARD_CAPTURES_MAX 16u
+int shards_capture_begin(struct shards *shards, struct capture *capture);
+void shards_capture_end(struct shards *shards, struct capture *capture);
 
 uint32_t shards_count(const struct shards *shards);
 struct shard *shards_at(const struct shards *shards, uint32_t index);

@@ -240,6 +240,8 @@ void shard_output(struct shard *shard)
 		count = stack_output(shard->host.stack, shard->out, SHARD_OUT_BATCH);
 		if (count == 0)
 			return;
+		if (shard->capture_count > 0)
+			capture_sent(shard, count);
 		link_send(link, shard->index, shard->out, count);
 	}
 	shard->more = true;
@@ -280,6 +282,13 @@ static void finish(struct shard *shard)
 	shard->begun = false;
 }
 
+static void input(struct shard *shard, const struct frame_in *frame)
+{
+	stack_input(shard->host.stack, shard->host.now, frame);
+	if (shard->capture_count > 0)
+		capture_received(shard, frame);
+}
+
 /* One batch of frames and all that follows from it. Returns how many there were, or -errno. */
 static ssize_t take_batch(struct shard *shard)
 {
@@ -291,7 +300,7 @@ static ssize_t take_batch(struct shard *shard)
 	shard->host.now = shard_now();
 	for (ssize_t i = 0; i < count; i++) {
 		if (shard->set->count == 1 || !forward_frame(shard, &shard->in[i]))
-			stack_input(shard->host.stack, shard->host.now, &shard->in[i]);
+			input(shard, &shard->in[i]);
 	}
 	if (stack_advance(shard->host.stack, shard->host.now))
 		shard->more = true;
@@ -330,8 +339,7 @@ static void take_forwarded(struct shard *shard)
 		return;
 	shard_begin(shard);
 	for (struct letter *letter = letters; letter; letter = letter->next)
-		stack_input(shard->host.stack, shard->host.now,
-		            &CONTAINER_OF(letter, struct forwarded_frame, letter)->frame);
+		input(shard, &CONTAINER_OF(letter, struct forwarded_frame, letter)->frame);
 	finish(shard);
 	forward_free(shard, letters);
 }

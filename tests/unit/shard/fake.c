@@ -31,8 +31,15 @@ enum stack_verdict stack_input(struct stack *stack, struct instant now, const st
 {
 	(void)frame;
 	stack->latched = now;
+	if (stack->watch)
+		stack->watch->in = (struct stack_view){ .verdict = VERDICT_DUPLICATE };
 	atomic_fetch_add(&stack->inputs, 1);
 	return VERDICT_ACCEPTED;
+}
+
+void stack_set_watch(struct stack *stack, struct stack_watch *watch)
+{
+	stack->watch = watch;
 }
 
 bool stack_advance(struct stack *stack, struct instant now)
@@ -56,6 +63,13 @@ size_t stack_output(struct stack *stack, struct frame_out *frames, size_t count)
 	if (count > left)
 		count = left;
 	memset(frames, 0, count * sizeof(*frames));
+	for (size_t i = 0; i < count; i++) {
+		frames[i].iov[0] = (struct iovec){ frames[i].header, 60 };
+		frames[i].iov_count = 1;
+		frames[i].length = 60;
+		if (stack->watch)
+			stack->watch->out[i] = (struct stack_view){ .connection_id = 100 + i };
+	}
 	stack->to_send -= (unsigned)count;
 	return count;
 }

@@ -22,6 +22,7 @@ struct stack {
 	atomic_bool has_ready; /* set by the test, taken by the shard's thread */
 	int listen_error;      /* of the next stack_listen only */
 	uint32_t listeners;
+	struct stack_watch *watch; /* as the shard has set it */
 	struct stack_counters counters;
 };
 

@@ -1,5 +1,6 @@
 # unit tests of daemon/shard
 SHARD_TESTS = \
+	tests/unit/shard/test_capture \
 	tests/unit/shard/test_forward \
 	tests/unit/shard/test_log \
 	tests/unit/shard/test_mailbox \
@@ -18,6 +19,8 @@ SHARD_FAKES = \
 	tests/unit/shard/fixture.h
 SHARD_TEST_LIBS = libshard.la libcore.la $(LIBEVENT_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(CMOCKA_LIBS) -lpthread
 
+tests_unit_shard_test_capture_SOURCES = tests/unit/shard/test_capture.c $(SHARD_FAKES)
+tests_unit_shard_test_capture_LDADD = $(SHARD_TEST_LIBS)
 tests_unit_shard_test_forward_SOURCES = tests/unit/shard/test_forward.c $(SHARD_FAKES)
 tests_unit_shard_test_forward_LDADD = $(SHARD_TEST_LIBS)
 tests_unit_shard_test_log_SOURCES = tests/unit/shard/test_log.c
