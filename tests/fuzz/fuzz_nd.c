@@ -124,7 +124,7 @@ static void look(struct rig *rig, const struct ip_packet *ip)
 	if (message.type < ICMP6_ROUTER_SOLICITATION || message.type > ICMP6_REDIRECT)
 		return;
 	FUZZ_CHECK(ip->ttl == 255 && message.code == 0);
-	FUZZ_CHECK(!own || own->state != STACK_ADDRESS_TENTATIVE);
+	FUZZ_CHECK(!own || own->state != STACK_ADDRESS_TENTATIVE || !ipv6_is_multicast(&ip->destination));
 	FUZZ_CHECK(!unspecified || message.type == ICMP6_ROUTER_SOLICITATION ||
 	           message.type == ICMP6_NEIGHBOUR_SOLICITATION);
 }
