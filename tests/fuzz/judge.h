@@ -327,7 +327,8 @@ static inline void judge_out(struct rig *rig, const struct ip_packet *ip, const 
 	    conn->state == TCPS_CLOSED)
 		return;
 	if (segment->seq.v - conn->iss.v > conn->snd_nxt.v - conn->iss.v ||
-	    (segment->payload_bytes == 0 && rig->now.ns - conn->opened.ns < 1000000))
+	    (segment->payload_bytes == 0 &&
+	     (rig->now.ns - conn->opened.ns < 1000000 || rig->now.ns < rig->neighbours_until.ns)))
 		return; /* of an earlier connection perhaps: it had to wait for the neighbour, or for its turn */
 	WATCH_CHECK(segment->flags & TCP_ACK);
 	if (segment->payload_bytes > 0)
