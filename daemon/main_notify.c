@@ -4,7 +4,26 @@
 #include "shard/survey.h"
 
 #include <errno.h>
+#ifdef HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
+#else
+/* Built without the library: nobody is told, and there is no watchdog to feed. */
+static int sd_notifyf(int unset_environment, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static int sd_notifyf(int unset_environment, const char *format, ...)
+{
+	(void)unset_environment;
+	(void)format;
+	return 0;
+}
+
+static int sd_watchdog_enabled(int unset_environment, uint64_t *every_us)
+{
+	(void)unset_environment;
+	(void)every_us;
+	return 0;
+}
+#endif
 
 #define STATUS_EVERY_US 5000000u
 

@@ -1,5 +1,5 @@
-# plugins: one C file, one shared object, one symbol each
-pkglib_LTLIBRARIES += plugins/congestion/cubic.la plugins/logging/jsonl.la
+# plugins: one shared object, one symbol each
+pkglib_LTLIBRARIES += plugins/congestion/cubic.la
 
 plugins_congestion_cubic_la_SOURCES = plugins/congestion/cubic.c
 plugins_congestion_cubic_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
@@ -10,8 +10,3 @@ pkglib_LTLIBRARIES += plugins/congestion/newreno.la
 plugins_congestion_newreno_la_SOURCES = plugins/congestion/newreno.c
 plugins_congestion_newreno_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 plugins_congestion_newreno_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)
-
-plugins_logging_jsonl_la_SOURCES = plugins/logging/jsonl.c
-plugins_logging_jsonl_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(JANSSON_CFLAGS)
-plugins_logging_jsonl_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)
-plugins_logging_jsonl_la_LIBADD = $(JANSSON_LIBS)

@@ -3,7 +3,7 @@
  * Lines are written whole: what could not be written because the disk was full is lost (and reported to the host),
  * but the line after it begins on a line of its own. */
 #define _GNU_SOURCE
-#include "tapstack/logging.h"
+#include "event.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 struct jsonl {
@@ -22,22 +21,6 @@ struct jsonl {
 	char *text;  /* lines to be written */
 	size_t length, size;
 };
-
-/* NULL: no memory. An older host gives no state directory; then the path is as it is. */
-static char *absolute_path(const struct tapstack_log_env *env, const char *path)
-{
-	bool given = env->struct_size >= offsetof(struct tapstack_log_env, state_directory) + sizeof(char *);
-	char *joined;
-	size_t size;
-
-	if (path[0] == '/' || !given || env->state_directory == NULL)
-		return strdup(path);
-	size = strlen(env->state_directory) + strlen(path) + 2;
-	joined = malloc(size);
-	if (joined != NULL)
-		snprintf(joined, size, "%s/%s", env->state_directory, path);
-	return joined;
-}
 
 static int open_file(const char *path)
 {
@@ -65,7 +48,7 @@ static int jsonl_open(const struct tapstack_log_env *env, const struct tapstack_
 	if (jsonl == NULL)
 		return -ENOMEM;
 	jsonl->fd = -1;
-	jsonl->path = absolute_path(env, params->value[0].text);
+	jsonl->path = event_path(env, params->value[0].text);
 	fd = jsonl->path == NULL ? -ENOMEM : open_file(jsonl->path);
 	if (fd < 0) {
 		jsonl_close(jsonl);
@@ -91,25 +74,6 @@ static int jsonl_reopen(void *state)
 }
 
 /* ---- one event ----------------------------------------------------------------------------------------------- */
-
-#define TIME_MAX 48u
-
-/* RFC 3339 in UTC, to the nanosecond: a number of nanoseconds would not survive readers that know doubles only. */
-static void write_time(int64_t ns, char text[static TIME_MAX])
-{
-	int64_t part = ns % 1000000000;
-	time_t seconds = (time_t)(ns / 1000000000);
-	struct tm utc;
-	size_t length;
-
-	if (part < 0) {
-		part += 1000000000;
-		seconds--;
-	}
-	gmtime_r(&seconds, &utc);
-	length = strftime(text, TIME_MAX, "%Y-%m-%dT%H:%M:%S", &utc);
-	snprintf(text + length, TIME_MAX - length, ".%09dZ", (int)part);
-}
 
 /* UINT64_MAX stands for "unknown". */
 static json_t *number(uint64_t value)
@@ -149,10 +113,10 @@ static int add_flags(json_t *object, const struct tapstack_log_event *event)
 /* NULL when there is no memory. Names are those of the audit database. */
 static json_t *event_object(const struct tapstack_log_event *event)
 {
-	char when[TIME_MAX];
+	char when[EVENT_TIME_MAX];
 	json_t *object;
 
-	write_time(event->time_ns, when);
+	event_time(event->time_ns, 9, when);
 	object = json_pack(
 	        "{s:s, s:o, s:I, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}",
 	        "time", when, "connection", number(event->connection_id), "n", (json_int_t)event->index, "from",

@@ -1,11 +1,8 @@
 # unit tests of plugins: each is linked with the plugin it tests
-check_PROGRAMS += tests/unit/plugins/test_cubic tests/unit/plugins/test_jsonl
-TESTS += tests/unit/plugins/test_cubic tests/unit/plugins/test_jsonl
+check_PROGRAMS += tests/unit/plugins/test_cubic
+TESTS += tests/unit/plugins/test_cubic
 tests_unit_plugins_test_cubic_SOURCES = tests/unit/plugins/test_cubic.c plugins/congestion/cubic.c
 tests_unit_plugins_test_cubic_LDADD = $(CMOCKA_LIBS) -lm
-tests_unit_plugins_test_jsonl_SOURCES = tests/unit/plugins/test_jsonl.c plugins/logging/jsonl.c
-tests_unit_plugins_test_jsonl_CPPFLAGS = $(INCLUDE_CPPFLAGS) $(JANSSON_CFLAGS)
-tests_unit_plugins_test_jsonl_LDADD = $(CMOCKA_LIBS) $(JANSSON_LIBS)
 
 check_PROGRAMS += tests/unit/plugins/test_newreno
 TESTS += tests/unit/plugins/test_newreno

@@ -1,0 +1,17 @@
+# plugins/logging
+# What logging plugins share; its symbols stay inside each of them.
+EVENT_SOURCES = plugins/logging/event.h plugins/logging/event.c
+
+pkglib_LTLIBRARIES += plugins/logging/jsonl.la
+plugins_logging_jsonl_la_SOURCES = plugins/logging/jsonl.c $(EVENT_SOURCES)
+plugins_logging_jsonl_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(JANSSON_CFLAGS)
+plugins_logging_jsonl_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)
+plugins_logging_jsonl_la_LIBADD = $(JANSSON_LIBS)
+
+if SYSTEMD
+pkglib_LTLIBRARIES += plugins/logging/journal.la
+plugins_logging_journal_la_SOURCES = plugins/logging/journal.c $(EVENT_SOURCES)
+plugins_logging_journal_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(SYSTEMD_CFLAGS)
+plugins_logging_journal_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)
+plugins_logging_journal_la_LIBADD = $(SYSTEMD_LIBS)
+endif
