@@ -69,6 +69,13 @@ void daemon_free(struct daemon *daemon);
 /* Loads plugins and checks that the configuration fits them, and opens nothing: for --check. Returns an exit code. */
 int daemon_check(struct daemon *daemon);
 
+/* main_plugins.c. Errors are texts for the operator, appended to `errors` (a JSON array of strings). */
+
+/* Loads what the configuration names, and opens nothing yet. 0; -EINVAL, see errors; -ENOMEM. */
+int plugins_open(struct daemon *daemon, json_t *errors);
+/* Opens the logging instances. 0; -EINVAL, see errors; -ENOMEM. */
+int plugins_start_logging(struct daemon *daemon, const struct registry_run *run, json_t *errors);
+
 /* main_services.c: from the configuration to services in every shard. Errors are texts for the operator, appended to
  * `errors` (a JSON array of strings). */
 

@@ -37,78 +37,19 @@ static void log_errors(json_t *errors)
 	json_array_foreach(errors, i, error) log_write(LOG_ERR, "%s", json_string_value(error));
 }
 
-/* ---- plugins ------------------------------------------------------------------------------------------------- */
+/* ---- plugins and services ------------------------------------------------------------------------------------ */
 
-static void plugin_error(void *context, const char *where, const char *message)
+static int open_plugins(struct daemon *daemon)
 {
-	unsigned *count = context;
+	json_t *errors = json_array();
+	int error = errors ? plugins_open(daemon, errors) : -ENOMEM;
 
-	++*count;
-	log_write(LOG_ERR, "%s%s%s", where ? where : "", where ? ": " : "", message);
-}
-
-/* Requests of one list of the configuration. Everything is in one block, so that one free is enough. */
-static struct registry_request *requests_of(const struct config_plugin_list *list)
-{
-	size_t params = 0, used = 0, places = list->count, place = 0;
-	struct registry_request *requests;
-	struct registry_param *param;
-	enum { PLACE_MAX = PATH_MAX + 32 };
-	char *texts;
-
-	for (size_t i = 0; i < list->count; i++)
-		params += list->item[i].param_count;
-	places += params;
-	requests = calloc(1, (list->count + 1) * sizeof(*requests) + params * sizeof(*param) + places * PLACE_MAX);
-	if (!requests)
-		return NULL;
-	param = (struct registry_param *)(requests + list->count + 1);
-	texts = (char *)(param + params);
-	for (size_t i = 0; i < list->count; i++) {
-		const struct config_plugin *plugin = &list->item[i];
-
-		snprintf(texts + place * PLACE_MAX, PLACE_MAX, "%s:%u:%u", plugin->place.file, plugin->place.line,
-		         plugin->place.column);
-		requests[i] = (struct registry_request){ plugin->plugin, plugin->name, texts + place++ * PLACE_MAX,
-			                                 param + used, plugin->param_count };
-		for (size_t p = 0; p < plugin->param_count; p++) {
-			const struct config_param *given = &plugin->param[p];
-
-			snprintf(texts + place * PLACE_MAX, PLACE_MAX, "%s:%u:%u", given->place.file,
-			         given->place.line, given->place.column);
-			param[used++] =
-			        (struct registry_param){ given->name, given->value, texts + place++ * PLACE_MAX };
-		}
-	}
-	return requests;
-}
-
-static int load_plugins(struct daemon *daemon)
-{
-	const struct config *config = daemon->config;
-	struct registry_request *congestion = requests_of(&config->plugins.congestion);
-	struct registry_request *logging = requests_of(&config->plugins.logging);
-	unsigned errors = 0;
-	int error = -ENOMEM;
-
-	if (congestion && logging)
-		error = registry_load(
-		        &(struct registry_options){ .directory = config_plugin_directory(config),
-		                                    .congestion = congestion,
-		                                    .congestion_count = config->plugins.congestion.count,
-		                                    .logging = logging,
-		                                    .logging_count = config->plugins.logging.count,
-		                                    .state_directory = config->state_directory,
-		                                    .log = log_text,
-		                                    .error = plugin_error,
-		                                    .error_context = &errors },
-		        &daemon->registry);
-	free(congestion);
-	free(logging);
+	log_errors(errors);
+	json_decref(errors);
 	if (error == 0)
 		return EXIT_OK;
 	return fatal(error == -EINVAL ? EXIT_CONFIG : EXIT_RUNTIME, "plugins",
-	             errors ? "see above" : strerror(-error));
+	             error == -EINVAL ? "see above" : strerror(-error));
 }
 
 /* What the configuration says about plugins and services, without touching anything else. */
@@ -137,7 +78,7 @@ static int prepare_services(struct daemon *daemon, struct running_services *ret_
 int daemon_check(struct daemon *daemon)
 {
 	struct running_services services = { 0 };
-	int code = load_plugins(daemon);
+	int code = open_plugins(daemon);
 
 	if (code == EXIT_OK)
 		code = prepare_services(daemon, &services);
@@ -197,7 +138,7 @@ static int open_link(struct daemon *daemon)
 static int open_audit(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
-	size_t count = registry_congestion_count(daemon->registry);
+	size_t count = registry_id_end(daemon->registry);
 	const char **congestions = calloc(count + 1, sizeof(*congestions));
 	char path[PATH_MAX], error[256] = "";
 	int result;
@@ -205,7 +146,7 @@ static int open_audit(struct daemon *daemon)
 	if (!congestions)
 		return fatal(EXIT_RUNTIME, "audit", strerror(ENOMEM));
 	for (size_t i = 0; i < count; i++)
-		congestions[i] = registry_congestion_by_id(daemon->registry, (uint16_t)i)->name;
+		congestions[i] = registry_congestion_name(daemon->registry, (uint16_t)i);
 	result = config_state_path(config, config->audit.database, path, sizeof(path));
 	if (result == 0)
 		result = audit_open(&(struct audit_options){ .database = path,
@@ -312,8 +253,11 @@ static int start_audit(struct daemon *daemon)
 		.link_name = link_name(daemon->link),
 		.mtu_bytes = link_mtu(daemon->link),
 	};
-	int error = registry_log_start(daemon->registry, &run);
+	json_t *errors = json_array();
+	int error = errors ? plugins_start_logging(daemon, &run, errors) : -ENOMEM;
 
+	log_errors(errors);
+	json_decref(errors);
 	if (error == -EINVAL)
 		return fatal(EXIT_CONFIG, "logging plugins", "see above");
 	if (error == 0)
@@ -339,7 +283,7 @@ int daemon_start(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
 	struct running_services services = { 0 };
-	int code = load_plugins(daemon);
+	int code = open_plugins(daemon);
 
 	if (code == EXIT_OK)
 		code = prepare_services(daemon, &services);

@@ -1,241 +1,156 @@
 #include "plugin/loader.h"
 
+#include "plugin/trust.h"
+
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <math.h>
-#include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define SYMBOL "tapstack_plugin"
+#define SUFFIX ".so"
+#define LIBRARIES_MAX 4096 /* files of a directory that are looked at */
 
-/* The first version of each struct of this ABI ends here: less can't be a plugin. */
-#define PLUGIN_SIZE_MIN (offsetof(struct tapstack_plugin, ops) + sizeof(void *))
-#define CONGESTION_SIZE_MIN (offsetof(struct tapstack_cc_ops, on_event) + sizeof(void (*)(void)))
-#define LOGGING_SIZE_MIN (offsetof(struct tapstack_log_ops, close) + sizeof(void (*)(void)))
+/* ---- what is there ------------------------------------------------------------------------------------------- */
 
-static int refuse(char *error, int r, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static int refuse(char *error, int r, const char *format, ...)
+static int is_library(const struct dirent *entry)
 {
-	va_list args;
+	size_t length = strlen(entry->d_name), suffix = strlen(SUFFIX);
 
-	va_start(args, format);
-	vsnprintf(error, LOADER_ERROR_MAX, format, args);
-	va_end(args);
-	return r;
+	return entry->d_name[0] != '.' && length > suffix && strcmp(entry->d_name + length - suffix, SUFFIX) == 0;
 }
 
-/* ---- who may have written it --------------------------------------------------------------------------------- */
-
-/* Code of a plugin runs with the daemon's rights, so nobody else may be able to replace it. */
-static int check_owner(int fd, const char *path, char *error)
+int loader_list(const char *directory, void (*found)(void *context, const char *name), void *context,
+                char error[static PLUGIN_ERROR_MAX])
 {
-	struct stat status;
+	struct dirent **entries;
+	int fd, count, r = trust_open_directory(directory, &fd, error);
 
-	if (fstat(fd, &status) != 0)
-		return refuse(error, -errno, "%s: %s", path, strerror(errno));
-	if (status.st_uid != 0 && status.st_uid != geteuid())
-		return refuse(error, -EPERM, "%s belongs to user %u: must be root's or the daemon's own", path,
-		              (unsigned)status.st_uid);
-	if ((status.st_mode & S_IWOTH) != 0)
-		return refuse(error, -EPERM, "%s can be written by everybody (mode %04o)", path,
-		              status.st_mode & 07777u);
-	if ((status.st_mode & S_IWGRP) != 0 && status.st_gid != 0 && status.st_gid != getegid())
-		return refuse(error, -EPERM, "%s can be written by group %u (mode %04o)", path,
-		              (unsigned)status.st_gid, status.st_mode & 07777u);
-	return 0;
-}
-
-static int check_file(const char *directory, const char *name, const char *path, char *error)
-{
-	int folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), file = -1, r;
-	char base[300];
-
-	if (folder < 0)
-		return refuse(error, -errno, "plugins.directory %s: %s", directory, strerror(errno));
-	r = check_owner(folder, directory, error);
-	if (r != 0)
-		goto out;
-	snprintf(base, sizeof(base), "%s.so", name);
-	file = openat(folder, base, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (file < 0) {
-		r = refuse(error, -errno, "%s: %s", path, strerror(errno));
-		goto out;
-	}
-	r = check_owner(file, path, error);
-out:
-	if (file >= 0)
-		close(file);
-	close(folder);
-	return r;
-}
-
-/* ---- what it says about itself ------------------------------------------------------------------------------- */
-
-static bool is_word(const char *text, const char *characters)
-{
-	return text != NULL && text[0] != '\0' && strlen(text) < 64 && text[strspn(text, characters)] == '\0';
-}
-
-static int check_param(const struct tapstack_param_spec *param, char *error)
-{
-	if (!is_word(param->name, "abcdefghijklmnopqrstuvwxyz0123456789_"))
-		return refuse(error, -EINVAL, "a parameter has no proper name (a-z 0-9 _)");
-	if (param->unit == NULL || param->help == NULL)
-		return refuse(error, -EINVAL, "parameter %s has no unit or help text", param->name);
-	if (param->type == TAPSTACK_PARAM_TEXT)
-		return 0;
-	if (param->type != TAPSTACK_PARAM_NUMBER)
-		return refuse(error, -EINVAL, "parameter %s has an unknown type (%u)", param->name, param->type);
-	if (!isfinite(param->min) || !isfinite(param->max) || !(param->min <= param->initial) ||
-	    !(param->initial <= param->max))
-		return refuse(error, -EINVAL, "parameter %s: its default %g is not between %g and %g", param->name,
-		              param->initial, param->min, param->max);
-	return 0;
-}
-
-static int check_tables(const struct tapstack_plugin *plugin, char *error)
-{
-	if (plugin->param_count > LOADER_PARAMS_MAX || plugin->output_count > LOADER_PARAMS_MAX)
-		return refuse(error, -EINVAL, "more than %u parameters or outputs", LOADER_PARAMS_MAX);
-	if ((plugin->param_count > 0 && plugin->params == NULL) ||
-	    (plugin->output_count > 0 && plugin->outputs == NULL))
-		return refuse(error, -EINVAL, "a table is missing");
-	for (uint32_t i = 0; i < plugin->param_count; i++) {
-		int r = check_param(&plugin->params[i], error);
-
-		if (r != 0)
-			return r;
-		for (uint32_t j = 0; j < i; j++)
-			if (strcmp(plugin->params[i].name, plugin->params[j].name) == 0)
-				return refuse(error, -EINVAL, "two parameters are named %s", plugin->params[i].name);
-	}
-	for (uint32_t i = 0; i < plugin->output_count; i++)
-		if (plugin->outputs[i].name == NULL || plugin->outputs[i].unit == NULL ||
-		    plugin->outputs[i].help == NULL)
-			return refuse(error, -EINVAL, "output %u has no name, unit or help text", i);
-	return 0;
-}
-
-static size_t lesser(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-static int check_congestion(const struct tapstack_plugin *plugin, struct plugin_file *file, char *error)
-{
-	const struct tapstack_cc_ops *given = plugin->ops;
-	struct tapstack_cc_ops *ops = &file->congestion;
-
-	if (given->struct_size < CONGESTION_SIZE_MIN)
-		return refuse(error, -EINVAL,
-		              "its operations are incomplete: struct_size is %u, at least %zu is needed",
-		              given->struct_size, CONGESTION_SIZE_MIN);
-	memcpy(ops, given, lesser(given->struct_size, sizeof(*ops)));
-	if (ops->init == NULL || ops->on_ack == NULL || ops->on_event == NULL)
-		return refuse(error, -EINVAL, "a required operation is missing: %s",
-		              ops->init == NULL     ? "init"
-		              : ops->on_ack == NULL ? "on_ack"
-		                                    : "on_event");
-	if (ops->state_size > TAPSTACK_CC_STATE_MAX)
-		return refuse(error, -EINVAL, "its state of %zu bytes is larger than %u", ops->state_size,
-		              TAPSTACK_CC_STATE_MAX);
-	if (plugin->output_count > 0 && ops->outputs == NULL)
-		return refuse(error, -EINVAL, "it names outputs but has no operation for them");
-	if ((ops->export_state == NULL) != (ops->import_state == NULL))
-		return refuse(error, -EINVAL, "export_state and import_state come together or not at all");
-	return 0;
-}
-
-static int check_logging(const struct tapstack_plugin *plugin, struct plugin_file *file, char *error)
-{
-	const struct tapstack_log_ops *given = plugin->ops;
-	struct tapstack_log_ops *ops = &file->logging;
-
-	if (given->struct_size < LOGGING_SIZE_MIN)
-		return refuse(error, -EINVAL,
-		              "its operations are incomplete: struct_size is %u, at least %zu is needed",
-		              given->struct_size, LOGGING_SIZE_MIN);
-	memcpy(ops, given, lesser(given->struct_size, sizeof(*ops)));
-	if (ops->open == NULL || ops->events == NULL || ops->close == NULL)
-		return refuse(error, -EINVAL, "a required operation is missing: %s",
-		              ops->open == NULL     ? "open"
-		              : ops->events == NULL ? "events"
-		                                    : "close");
-	return 0;
-}
-
-static const char *kind_name(uint32_t kind)
-{
-	return kind == TAPSTACK_PLUGIN_CONGESTION ? "congestion"
-	       : kind == TAPSTACK_PLUGIN_LOGGING  ? "logging"
-	                                          : "unknown";
-}
-
-int loader_check(const struct tapstack_plugin *plugin, const char *name, uint32_t kind, struct plugin_file *ret_file,
-                 char error[static LOADER_ERROR_MAX])
-{
-	int r;
-
-	if (plugin->magic != TAPSTACK_PLUGIN_MAGIC)
-		return refuse(error, -EINVAL, "not a tapstack plugin: wrong magic");
-	if (plugin->abi != TAPSTACK_PLUGIN_ABI)
-		return refuse(error, -EINVAL, "made for plugin ABI %u, this tapstackd has %u: %s", plugin->abi,
-		              TAPSTACK_PLUGIN_ABI,
-		              plugin->abi > TAPSTACK_PLUGIN_ABI ? "it needs a newer tapstackd"
-		                                                : "build it again with today's headers");
-	if (plugin->struct_size < PLUGIN_SIZE_MIN)
-		return refuse(error, -EINVAL,
-		              "its descriptor is incomplete: struct_size is %u, at least %zu is needed",
-		              plugin->struct_size, PLUGIN_SIZE_MIN);
-	if (plugin->kind != kind)
-		return refuse(error, -EINVAL, "a plugin of kind %s, not %s", kind_name(plugin->kind),
-		              kind_name(kind));
-	if (!is_word(plugin->name, "abcdefghijklmnopqrstuvwxyz0123456789-"))
-		return refuse(error, -EINVAL, "it has no proper name (a-z 0-9 -)");
-	if (strcmp(plugin->name, name) != 0)
-		return refuse(error, -EINVAL, "it calls itself %s: its file must have that name", plugin->name);
-	if (plugin->version == NULL || plugin->licence == NULL || plugin->description == NULL)
-		return refuse(error, -EINVAL, "version, licence or description is missing");
-	if (plugin->ops == NULL)
-		return refuse(error, -EINVAL, "it has no operations");
-	r = check_tables(plugin, error);
 	if (r != 0)
 		return r;
-	return kind == TAPSTACK_PLUGIN_CONGESTION ? check_congestion(plugin, ret_file, error)
-	                                          : check_logging(plugin, ret_file, error);
+	count = scandirat(fd, ".", &entries, is_library, alphasort);
+	r = count < 0 ? refuse(error, -errno, "%.700s: %s", directory, strerror(errno)) : 0;
+	close(fd);
+	for (int i = 0; i < count; i++) {
+		char *name = entries[i]->d_name;
+
+		name[strlen(name) - strlen(SUFFIX)] = '\0';
+		if (i < LIBRARIES_MAX)
+			found(context, name);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	return r;
+}
+
+struct name_list {
+	char text[300];
+	size_t length;
+};
+
+static void add_name(void *context, const char *name)
+{
+	struct name_list *list = context;
+	size_t room = sizeof(list->text) - list->length;
+	int length = snprintf(list->text + list->length, room, "%s%s", list->length == 0 ? "" : ", ", name);
+
+	if ((size_t)length < room)
+		list->length += (size_t)length;
+	else
+		list->text[list->length] = '\0';
+}
+
+static int not_there(const char *directory, const char *path, char *error)
+{
+	struct name_list list = { .length = 0 };
+	int r = loader_list(directory, add_name, &list, error);
+
+	if (r != 0)
+		return r;
+	return refuse(error, -ENOENT, "%.400s: %s; in %.200s there %s%s", path, strerror(ENOENT), directory,
+	              list.length == 0 ? "is no plugin at all" : "are: ", list.text);
+}
+
+/* ---- loading ------------------------------------------------------------------------------------------------- */
+
+/* In what dlerror says the file has the name that the dynamic linker was given. */
+static void name_file(const char *reason, const char *name, const char *path, char text[static PLUGIN_ERROR_MAX])
+{
+	const char *at = strstr(reason, name);
+
+	if (at == NULL)
+		snprintf(text, PLUGIN_ERROR_MAX, "%.400s: %.600s", path, reason);
+	else
+		snprintf(text, PLUGIN_ERROR_MAX, "%.*s%.400s%.500s", (int)(at - reason < 100 ? at - reason : 100),
+		         reason, path, at + strlen(name));
+}
+
+static int not_loaded(const struct plugin_file *file, const char *name, char *error)
+{
+	static const char *const advice[][2] = {
+		{ "undefined symbol",
+		  "define it, or link the library that does (-lNAME behind the objects that need it)" },
+		{ "cannot open shared object file", "install the library that it needs" },
+		{ "not found (required by", "build it on a system as old as this one" },
+		{ "failed to map segment", "does a policy of this system forbid code in memory files?" },
+		{ "static TLS", "build it without -ftls-model=initial-exec" },
+	};
+	const char *reason = dlerror();
+	char text[PLUGIN_ERROR_MAX];
+
+	name_file(reason == NULL ? "no reason is given" : reason, name, file->path, text);
+	for (size_t i = 0; i < sizeof(advice) / sizeof(advice[0]); i++)
+		if (strstr(text, advice[i][0]) != NULL)
+			return refuse(error, -EINVAL, "cannot be loaded: %.850s: %s", text, advice[i][1]);
+	return refuse(error, -EINVAL, "cannot be loaded: %.950s", text);
 }
 
 static int load(const char *name, uint32_t kind, struct plugin_file *file, char *error)
 {
-	char reason[LOADER_ERROR_MAX];
+	char object[IMAGE_NAME_MAX], reason[PLUGIN_ERROR_MAX];
 	int r;
 
-	file->library = dlopen(file->path, RTLD_NOW | RTLD_LOCAL);
+	image_name(&file->image, object);
+	file->library = dlopen(object, RTLD_NOW | RTLD_LOCAL);
 	if (file->library == NULL)
-		return refuse(error, -EINVAL, "cannot be loaded: %s", dlerror());
+		return not_loaded(file, object, error);
 	file->plugin = dlsym(file->library, SYMBOL);
 	if (file->plugin == NULL)
-		return refuse(error, -EINVAL, "%s: not a tapstack plugin: it does not export " SYMBOL, file->path);
-	r = loader_check(file->plugin, name, kind, file, reason);
-	return r == 0 ? 0 : refuse(error, r, "%s: %.900s", file->path, reason);
+		return refuse(error, -EINVAL, "%.700s: not a tapstack plugin: it does not export " SYMBOL,
+		              file->path);
+	r = descriptor_check(file->plugin, name, kind, &file->ops, reason);
+	return r == 0 ? 0 : refuse(error, r, "%.400s: %.600s", file->path, reason);
+}
+
+static int copy(const char *directory, const char *path, struct image *ret, char *error)
+{
+	int file, r = trust_open_file(path, &file, error);
+
+	if (r == -ENOENT)
+		return not_there(directory, path, error);
+	if (r != 0)
+		return r;
+	r = image_copy(file, path, ret, error);
+	close(file);
+	return r;
 }
 
 int loader_open(const char *directory, const char *name, uint32_t kind, struct plugin_file *ret_file,
-                char error[static LOADER_ERROR_MAX])
+                char error[static PLUGIN_ERROR_MAX])
 {
-	struct plugin_file file = { 0 };
+	struct plugin_file file = { .image = IMAGE_NONE };
 	int r;
 
-	if (asprintf(&file.path, "%s/%s.so", directory, name) < 0)
+	if (!plugin_name_valid(name))
+		return refuse(error, -EINVAL, "\"%.80s\" can't be the name of a plugin: up to 63 of a-z 0-9 - _",
+		              name);
+	if (asprintf(&file.path, "%s/%s" SUFFIX, directory, name) < 0)
 		return refuse(error, -ENOMEM, "out of memory");
-	r = check_file(directory, name, file.path, error);
+	r = copy(directory, file.path, &file.image, error);
 	if (r == 0)
 		r = load(name, kind, &file, error);
 	if (r != 0) {
@@ -246,10 +161,48 @@ int loader_open(const char *directory, const char *name, uint32_t kind, struct p
 	return 0;
 }
 
+/* Code that was linked to stay (-z nodelete) is still there, under the name that the descriptor gives it. */
+static bool still_there(const struct image *image)
+{
+	char name[IMAGE_NAME_MAX];
+	void *library;
+
+	image_name(image, name);
+	library = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+	if (library == NULL)
+		return false;
+	dlclose(library);
+	return true;
+}
+
 void loader_close(struct plugin_file *file)
 {
-	if (file->library != NULL)
+	if (file->library != NULL) {
 		dlclose(file->library);
+		if (still_there(&file->image))
+			file->image = IMAGE_NONE; /* the descriptor is its for ever */
+		else
+			image_close(&file->image);
+	} else if (file->path != NULL) {
+		image_close(&file->image);
+	}
 	free(file->path);
-	*file = (struct plugin_file){ 0 };
+	*file = (struct plugin_file){ .image = IMAGE_NONE };
+}
+
+bool loader_changed(const struct plugin_file *file)
+{
+	struct image now = IMAGE_NONE;
+	char error[PLUGIN_ERROR_MAX];
+	bool changed = true;
+	int fd;
+
+	if (trust_open_file(file->path, &fd, error) != 0)
+		return true;
+	if (image_copy(fd, file->path, &now, error) == 0) {
+		changed = !image_equal(&file->image, &now);
+		image_close(&now);
+	}
+	close(fd);
+	return changed;
 }

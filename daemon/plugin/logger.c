@@ -1,5 +1,7 @@
 #include "plugin/logger.h"
 
+#include "plugin/deadline.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
@@ -29,15 +31,16 @@ struct logger {
 	void *state; /* the plugin's */
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t wake;  /* something for the thread to do */
-	pthread_cond_t ended; /* the thread is through */
+	pthread_cond_t wake; /* something for the thread to do */
+	pthread_cond_t told; /* `opened` or `done` is new */
 	/* below: under the lock */
 	struct slot *slot; /* ring of options.queue_events */
 	uint32_t first, count;
 	uint64_t taken, missed, missed_pending, errors; /* taken: by the plugin, for good or not */
 	uint32_t in_hand;                               /* out of the queue, on their way to the plugin */
 	struct tapstack_log_counts plugin;              /* what it said last; written by the thread */
-	bool reopen, finish, abandon, done;
+	bool reopen, finish, abandon, opened, done;
+	int open_result;         /* of the plugin's open; with `opened` */
 	struct timespec idle_at; /* CLOCK_MONOTONIC: when the plugin wants to be called without events */
 	bool idle_wanted;
 	/* below: the thread's own */
@@ -155,21 +158,6 @@ static int call_optional(int (*operation)(void *state), void *state)
 	return operation == NULL ? 0 : operation(state);
 }
 
-static struct timespec time_in(int64_t ns)
-{
-	const int64_t second = 1000000000;
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += ns / second;
-	at.tv_nsec += ns % second;
-	if (at.tv_nsec >= second) {
-		at.tv_nsec -= second;
-		at.tv_sec++;
-	}
-	return at;
-}
-
 /* Without the lock. `failed`: of the last batch, when events() answered with an error. What the plugin says about
  * itself is not believed beyond what it was given. */
 static struct tapstack_log_counts ask_counts(const struct logger *logger, uint64_t taken, uint32_t failed)
@@ -230,7 +218,7 @@ static void work(struct logger *logger)
 	logger->plugin = counts;
 	logger->idle_wanted = wait_ns != INT64_MAX;
 	if (logger->idle_wanted)
-		logger->idle_at = time_in(wait_ns < IDLE_MAX_NS ? wait_ns : IDLE_MAX_NS);
+		logger->idle_at = deadline_in((struct duration){ wait_ns < IDLE_MAX_NS ? wait_ns : IDLE_MAX_NS });
 	logger->errors +=
 	        (unsigned)(opened < 0) + (unsigned)(taken < 0) + (unsigned)(flushed < 0) + (unsigned)(idled < 0);
 }
@@ -261,11 +249,29 @@ static void work_last(struct logger *logger)
 	logger->plugin = counts;
 }
 
-static void *logger_main(void *argument)
+static int open_instance(struct logger *logger)
 {
-	struct logger *logger = argument;
+	const struct logger_options *options = &logger->options;
+	const struct registry_run *run = &options->run;
+	char host[HOST_NAME_MAX + 1] = "";
+	struct tapstack_log_env env = { .struct_size = sizeof(env),
+		                        .instance = options->instance,
+		                        .log = options->log,
+		                        .state_directory = options->state_directory,
+		                        .host_name = host,
+		                        .daemon_version = run->daemon_version,
+		                        .link_name = run->link_name,
+		                        .run_id = run->id,
+		                        .run_started_ns = run->started_ns,
+		                        .mtu_bytes = run->mtu_bytes };
 
-	pthread_mutex_lock(&logger->lock);
+	gethostname(host, sizeof(host) - 1);
+	return options->ops->open(&env, options->params, &logger->state);
+}
+
+/* Until it is to finish; under the lock. */
+static void serve(struct logger *logger)
+{
 	for (;;) {
 		if (logger->abandon) {
 			logger->missed += logger->count;
@@ -278,9 +284,23 @@ static void *logger_main(void *argument)
 		else
 			wait_for_work(logger);
 	}
-	work_last(logger);
+}
+
+static void *logger_main(void *argument)
+{
+	struct logger *logger = argument;
+	int r = open_instance(logger);
+
+	pthread_mutex_lock(&logger->lock);
+	logger->opened = true;
+	logger->open_result = r < 0 ? r : 0;
+	pthread_cond_signal(&logger->told);
+	if (r >= 0) {
+		serve(logger);
+		work_last(logger);
+	}
 	logger->done = true;
-	pthread_cond_signal(&logger->ended);
+	pthread_cond_signal(&logger->told);
 	pthread_mutex_unlock(&logger->lock);
 	return NULL;
 }
@@ -289,7 +309,7 @@ static void *logger_main(void *argument)
 
 static void logger_free(struct logger *logger)
 {
-	pthread_cond_destroy(&logger->ended);
+	pthread_cond_destroy(&logger->told);
 	pthread_cond_destroy(&logger->wake);
 	pthread_mutex_destroy(&logger->lock);
 	free(logger->slot);
@@ -313,7 +333,7 @@ static struct logger *logger_new(const struct logger_options *options)
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&logger->wake, &monotonic);
-	pthread_cond_init(&logger->ended, &monotonic);
+	pthread_cond_init(&logger->told, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	return logger;
 }
@@ -331,34 +351,41 @@ static int start_thread(struct logger *logger)
 	return -r;
 }
 
+/* Waits for the plugin's open. False: it has not come back, and when it does, the thread finishes. */
+static bool wait_open(struct logger *logger, int *ret_result)
+{
+	struct timespec deadline = deadline_in(logger->options.open_patience);
+	bool opened;
+
+	pthread_mutex_lock(&logger->lock);
+	while (!logger->opened)
+		if (pthread_cond_timedwait(&logger->told, &logger->lock, &deadline) == ETIMEDOUT)
+			break;
+	opened = logger->opened;
+	logger->finish = !opened;
+	*ret_result = logger->open_result;
+	pthread_mutex_unlock(&logger->lock);
+	return opened;
+}
+
 int logger_start(const struct logger_options *options, struct logger **ret)
 {
-	const struct registry_run *run = &options->run;
-	char host[HOST_NAME_MAX + 1] = "";
-	struct tapstack_log_env env = { .struct_size = sizeof(env),
-		                        .instance = options->instance,
-		                        .log = options->log,
-		                        .state_directory = options->state_directory,
-		                        .host_name = host,
-		                        .daemon_version = run->daemon_version,
-		                        .link_name = run->link_name,
-		                        .run_id = run->id,
-		                        .run_started_ns = run->started_ns,
-		                        .mtu_bytes = run->mtu_bytes };
 	struct logger *logger = logger_new(options);
 	int r;
 
 	if (logger == NULL)
 		return -ENOMEM;
-	gethostname(host, sizeof(host) - 1);
-	r = options->ops->open(&env, options->params, &logger->state);
-	if (r < 0) {
+	r = start_thread(logger);
+	if (r != 0) {
 		logger_free(logger);
 		return r;
 	}
-	r = start_thread(logger);
+	if (!wait_open(logger, &r)) {
+		*ret = logger;
+		return -ETIMEDOUT;
+	}
 	if (r != 0) {
-		options->ops->close(logger->state);
+		pthread_join(logger->thread, NULL);
 		logger_free(logger);
 		return r;
 	}
@@ -413,6 +440,25 @@ static struct logger_counts counts_of(const struct logger *logger)
 	};
 }
 
+void logger_abandon(struct logger *logger)
+{
+	pthread_mutex_lock(&logger->lock);
+	logger->finish = true;
+	logger->abandon = true;
+	pthread_cond_signal(&logger->wake);
+	pthread_mutex_unlock(&logger->lock);
+}
+
+bool logger_ended(struct logger *logger)
+{
+	bool done;
+
+	pthread_mutex_lock(&logger->lock);
+	done = logger->done;
+	pthread_mutex_unlock(&logger->lock);
+	return done;
+}
+
 int logger_join(struct logger *logger, const struct timespec *deadline, struct logger_counts *ret_counts)
 {
 	struct logger_counts counts;
@@ -420,7 +466,7 @@ int logger_join(struct logger *logger, const struct timespec *deadline, struct l
 
 	pthread_mutex_lock(&logger->lock);
 	while (!logger->done)
-		if (pthread_cond_timedwait(&logger->ended, &logger->lock, deadline) == ETIMEDOUT)
+		if (pthread_cond_timedwait(&logger->told, &logger->lock, deadline) == ETIMEDOUT)
 			break;
 	done = logger->done;
 	logger->abandon = !done;

@@ -1,6 +1,6 @@
 #pragma once
 /* One logging instance: a bounded queue, and a thread that hands what is in it to the plugin. */
-#include "plugin/loader.h"
+#include "plugin/descriptor.h"
 #include "plugin/registry.h"
 
 #include <time.h>
@@ -30,14 +30,16 @@ struct logger_options {
 	const struct tapstack_params *params;
 	const char *instance;
 	uint32_t queue_events;
-	struct registry_run run; /* its texts are needed during logger_start only */
+	struct registry_run run; /* its texts must outlive the logger too */
 	struct logger_names names;
 	void (*log)(int priority, const char *text);
 	const char *state_directory;
+	struct duration open_patience;
 };
 
-/* Opens the instance and starts the thread. -errno of the plugin's open, or of the thread. The pointers in `options`
- * must outlive the logger. */
+/* Starts the thread, which opens the instance. -errno of the plugin's open, or of the thread; or -ETIMEDOUT when the
+ * plugin has not come back from open within open_patience: then *ret is set, the thread finishes as soon as it does,
+ * and is to be joined when it has ended. The pointers in `options` must outlive the logger. */
 int logger_start(const struct logger_options *options, struct logger **ret);
 
 /* From one thread at a time. Never waits for the plugin. */
@@ -47,6 +49,11 @@ void logger_reopen(struct logger *logger);
 
 /* No more records will come: the thread hands over what is queued, flushes, closes and ends. Returns at once. */
 void logger_finish(struct logger *logger);
+/* The same, and what is queued is dropped and counted as missed. */
+void logger_abandon(struct logger *logger);
+/* Has the thread ended? Then logger_join does not wait. */
+bool logger_ended(struct logger *logger);
+
 void logger_counts(struct logger *logger, struct logger_counts *ret);
 
 /* Waits for that until `deadline` (CLOCK_MONOTONIC), fills the last counts and frees the logger. -ETIMEDOUT: the

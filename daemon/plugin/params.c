@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct reading {
 	const struct tapstack_plugin *plugin;
 	const struct registry_request *request;
-	void (*report)(void *context, const char *where, const char *message);
-	void *context;
+	registry_quantity_fn *read_quantity;
+	const struct registry_report *report;
 	struct tapstack_param_value *value;
 	char *text; /* where the next text goes */
 	bool bad;
@@ -28,7 +29,8 @@ static void complain(struct reading *reading, const char *where, const char *for
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	reading->report(reading->context, where, message);
+	if (reading->report != NULL)
+		reading->report->error(reading->report->context, where, message);
 	reading->bad = true;
 }
 
@@ -61,6 +63,40 @@ static bool read_number(const char *text, double *ret)
 	return *end == '\0' && isfinite(*ret);
 }
 
+static bool has_quantities(const struct reading *reading, const struct tapstack_param_spec *spec)
+{
+	return reading->read_quantity != NULL && (strcmp(spec->unit, "ns") == 0 || strcmp(spec->unit, "bytes") == 0);
+}
+
+/* What may stand there besides a plain number. */
+static const char *forms_of(const struct reading *reading, const struct tapstack_param_spec *spec)
+{
+	if (!has_quantities(reading, spec))
+		return "";
+	return spec->unit[0] == 'n' ? " (or as 10ms, 1.5s)" : " (or as 64KiB, 1MB)";
+}
+
+static bool read_amount(const struct reading *reading, const struct tapstack_param_spec *spec, const char *text,
+                        double *ret)
+{
+	if (read_number(text, ret))
+		return true;
+	return has_quantities(reading, spec) && reading->read_quantity(spec->unit, text, ret) == 0 && isfinite(*ret);
+}
+
+static bool read_switch(const char *text, double *ret)
+{
+	static const char *const words[][2] = { { "no", "yes" }, { "false", "true" }, { "off", "on" }, { "0", "1" } };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		for (int value = 0; value < 2; value++)
+			if (strcasecmp(text, words[i][value]) == 0) {
+				*ret = value;
+				return true;
+			}
+	return false;
+}
+
 static const char *keep_text(struct reading *reading, const char *text)
 {
 	size_t size = strlen(text) + 1;
@@ -83,10 +119,16 @@ static void read_param(struct reading *reading, const struct registry_param *par
 	spec = &reading->plugin->params[index];
 	if (spec->type == TAPSTACK_PARAM_TEXT)
 		reading->value[index].text = keep_text(reading, param->value);
-	else if (!read_number(param->value, &number) || number < spec->min || number > spec->max)
-		complain(reading, param->where, "%s: %s: \"%.60s\" is not valid: expected a number from %g to %g%s%s",
+	else if (spec->type == TAPSTACK_PARAM_SWITCH && !read_switch(param->value, &reading->value[index].number))
+		complain(reading, param->where, "%s: %s: \"%.60s\" is not valid: expected yes or no",
+		         reading->plugin->name, spec->name, param->value);
+	else if (spec->type == TAPSTACK_PARAM_SWITCH)
+		return;
+	else if (!read_amount(reading, spec, param->value, &number) || number < spec->min || number > spec->max)
+		complain(reading, param->where,
+		         "%s: %s: \"%.60s\" is not valid: expected a number from %g to %g%s%s%s",
 		         reading->plugin->name, spec->name, param->value, spec->min, spec->max,
-		         spec->unit[0] == '\0' ? "" : " ", spec->unit);
+		         spec->unit[0] == '\0' ? "" : " ", spec->unit, forms_of(reading, spec));
 	else
 		reading->value[index].number = number;
 }
@@ -97,7 +139,7 @@ static void read_defaults(struct reading *reading)
 	for (uint32_t i = 0; i < reading->plugin->param_count; i++) {
 		const struct tapstack_param_spec *spec = &reading->plugin->params[i];
 
-		if (spec->type == TAPSTACK_PARAM_NUMBER)
+		if (spec->type != TAPSTACK_PARAM_TEXT)
 			reading->value[i].number = spec->initial;
 		else if (spec->initial_text != NULL)
 			reading->value[i].text = keep_text(reading, spec->initial_text);
@@ -116,10 +158,12 @@ static void check_given(struct reading *reading)
 }
 
 int params_read(const struct tapstack_plugin *plugin, const struct registry_request *request,
-                void (*report)(void *context, const char *where, const char *message), void *context,
+                registry_quantity_fn *read_quantity, const struct registry_report *report,
                 struct tapstack_params *ret_params)
 {
-	struct reading reading = { .plugin = plugin, .request = request, .report = report, .context = context };
+	struct reading reading = {
+		.plugin = plugin, .request = request, .read_quantity = read_quantity, .report = report
+	};
 	size_t values = plugin->param_count * sizeof(*reading.value), texts = 1;
 
 	for (size_t i = 0; i < request->param_count; i++)

@@ -1,150 +1,42 @@
 #include "plugin/registry.h"
 
-#include "plugin/loader.h"
-#include "plugin/logger.h"
 #include "plugin/params.h"
+#include "plugin/private.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <syslog.h>
 
 #define LOG_QUEUE_DEFAULT 16384u
+#define OPEN_PATIENCE_DEFAULT DURATION_S(5)
+#define DRAIN_PATIENCE_DEFAULT DURATION_S(10)
 
-/* One request that was met. */
-struct entry {
-	char *name, *where;
-	struct plugin_file file;
-	struct tapstack_params params;
-	struct stack_congestion congestion;
-	struct logger *logger;       /* NULL: not started, or over */
-	struct logger_counts counts; /* of a logger that is over */
-	bool hung;                   /* its thread never came back: leave everything of it alone */
-};
-
-struct registry {
-	struct entry *congestion, *logging;
-	size_t congestion_count, logging_count;
-	uint32_t log_queue_events;
-	char *state_directory;
-	void (*log)(int priority, const char *text);
-	void (*error)(void *context, const char *where, const char *message);
-	void *error_context;
-	pthread_mutex_t names_lock;
-	char (*service)[LOGGER_SERVICE_MAX]; /* under names_lock */
-	size_t service_count;
-};
-
-/* ---- loading ------------------------------------------------------------------------------------------------- */
-
-static void report(void *context, const char *where, const char *message)
-{
-	struct registry *registry = context;
-
-	if (registry->error != NULL)
-		registry->error(registry->error_context, where, message);
-}
-
-static int load_entry(struct registry *registry, const struct registry_options *options,
-                      const struct registry_request *request, uint32_t kind, struct entry *entry)
-{
-	char error[LOADER_ERROR_MAX];
-	int r;
-
-	entry->name = strdup(request->name);
-	entry->where = strdup(request->where == NULL ? "" : request->where);
-	if (entry->name == NULL || entry->where == NULL)
-		return -ENOMEM;
-	r = loader_open(options->directory, request->plugin, kind, &entry->file, error);
-	if (r != 0) {
-		report(registry, request->where, error);
-		return r == -ENOMEM ? r : -EINVAL;
-	}
-	return params_read(entry->file.plugin, request, report, registry, &entry->params);
-}
-
-static bool name_taken(uint32_t kind, const struct entry *entries, size_t count, const char *name)
-{
-	if (kind == TAPSTACK_PLUGIN_CONGESTION && strcmp(stack_builtin_reno()->name, name) == 0)
-		return true;
-	for (size_t i = 0; i < count; i++)
-		if (entries[i].name != NULL && strcmp(entries[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-static int load_entries(struct registry *registry, const struct registry_options *options,
-                        const struct registry_request *requests, size_t count, uint32_t kind, struct entry *entries)
-{
-	bool good = true;
-
-	for (size_t i = 0; i < count; i++) {
-		char message[200];
-		int r;
-
-		if (name_taken(kind, entries, i, requests[i].name)) {
-			snprintf(message, sizeof(message), "there is already one named %.60s: choose another name",
-			         requests[i].name);
-			report(registry, requests[i].where, message);
-			good = false;
-			continue;
-		}
-		r = load_entry(registry, options, &requests[i], kind, &entries[i]);
-		if (r == -ENOMEM)
-			return r;
-		good &= r == 0;
-		entries[i].congestion = (struct stack_congestion){ .name = entries[i].name,
-			                                           .id = (uint16_t)(i + 1),
-			                                           .ops = &entries[i].file.congestion,
-			                                           .params = entries[i].params };
-	}
-	return good ? 0 : -EINVAL;
-}
-
-int registry_load(const struct registry_options *options, struct registry **ret)
+int registry_new(const struct registry_options *options, struct registry **ret)
 {
 	struct registry *registry = calloc(1, sizeof(*registry));
-	int first, second;
 
 	if (registry == NULL)
 		return -ENOMEM;
 	pthread_mutex_init(&registry->names_lock, NULL);
+	pthread_mutex_init(&registry->sinks_lock, NULL);
 	registry->log_queue_events = options->log_queue_events == 0 ? LOG_QUEUE_DEFAULT : options->log_queue_events;
 	registry->log = options->log;
-	registry->error = options->error;
-	registry->error_context = options->error_context;
-	registry->congestion = calloc(options->congestion_count + 1, sizeof(*registry->congestion));
-	registry->logging = calloc(options->logging_count + 1, sizeof(*registry->logging));
+	registry->read_quantity = options->read_quantity;
+	registry->log_open_patience =
+	        options->log_open_patience.ns == 0 ? OPEN_PATIENCE_DEFAULT : options->log_open_patience;
+	registry->log_drain_patience =
+	        options->log_drain_patience.ns == 0 ? DRAIN_PATIENCE_DEFAULT : options->log_drain_patience;
+	registry->directory = strdup(options->directory);
 	registry->state_directory = strdup(options->state_directory);
-	if (registry->congestion == NULL || registry->logging == NULL || registry->state_directory == NULL) {
+	registry->next_id = 1;
+	if (registry->directory == NULL || registry->state_directory == NULL) {
 		registry_free(registry);
 		return -ENOMEM;
 	}
-	registry->congestion_count = options->congestion_count;
-	registry->logging_count = options->logging_count;
-	first = load_entries(registry, options, options->congestion, options->congestion_count,
-	                     TAPSTACK_PLUGIN_CONGESTION, registry->congestion);
-	second = load_entries(registry, options, options->logging, options->logging_count, TAPSTACK_PLUGIN_LOGGING,
-	                      registry->logging);
-	if (first != 0 || second != 0) {
-		registry_free(registry);
-		return first == -ENOMEM || second == -ENOMEM ? -ENOMEM : -EINVAL;
-	}
 	*ret = registry;
 	return 0;
-}
-
-static bool free_entry(struct entry *entry)
-{
-	if (entry->hung)
-		return false;
-	params_free(&entry->params);
-	loader_close(&entry->file);
-	free(entry->name);
-	free(entry->where);
-	return true;
 }
 
 void registry_free(struct registry *registry)
@@ -154,189 +46,227 @@ void registry_free(struct registry *registry)
 	if (registry == NULL)
 		return;
 	registry_log_stop(registry, DURATION_S(0));
-	for (size_t i = 0; i < registry->logging_count; i++)
-		all &= free_entry(&registry->logging[i]);
+	for (size_t i = 0; i < registry->versions.count; i++)
+		all &= version_free(registry->versions.item[i]);
 	if (!all)
 		return; /* a hanging thread may still read the registry, the names of algorithms among it */
-	for (size_t i = 0; i < registry->congestion_count; i++)
-		free_entry(&registry->congestion[i]);
-	free(registry->congestion);
-	free(registry->logging);
+	for (struct instance_name *name = registry->names, *next; name != NULL; name = next) {
+		next = name->next;
+		free(name);
+	}
+	free(registry->versions.item);
+	free(registry->sinks.item);
+	free(registry->name_of_id);
+	free(registry->directory);
 	free(registry->state_directory);
 	free(registry->service);
 	pthread_mutex_destroy(&registry->names_lock);
+	pthread_mutex_destroy(&registry->sinks_lock);
 	free(registry);
 }
 
-/* ---- congestion ---------------------------------------------------------------------------------------------- */
-
-size_t registry_congestion_count(const struct registry *registry)
+int registry_set_directory(struct registry *registry, const char *directory)
 {
-	return registry->congestion_count + 1;
+	char *copy = strdup(directory);
+
+	if (copy == NULL)
+		return -ENOMEM;
+	free(registry->directory);
+	registry->directory = copy;
+	return 0;
 }
 
-const struct stack_congestion *registry_congestion_by_id(const struct registry *registry, uint16_t id)
+const char *registry_directory(const struct registry *registry)
 {
+	return registry->directory;
+}
+
+/* ---- names --------------------------------------------------------------------------------------------------- */
+
+char *registry_intern(struct registry *registry, const char *text)
+{
+	size_t size = strlen(text) + 1;
+	struct instance_name *name;
+
+	for (name = registry->names; name != NULL; name = name->next)
+		if (strcmp(name->text, text) == 0)
+			return name->text;
+	name = malloc(sizeof(*name) + size);
+	if (name == NULL)
+		return NULL;
+	memcpy(name->text, text, size);
+	name->next = registry->names;
+	registry->names = name;
+	return name->text;
+}
+
+int registry_take_id(struct registry *registry, const char *name, uint16_t *ret_id)
+{
+	const char **grown = registry->name_of_id;
+	int r = 0;
+
+	if (registry->next_id > REGISTRY_IDS_MAX)
+		return -ENOSPC;
+	pthread_mutex_lock(&registry->names_lock);
+	if (registry->next_id >= registry->name_room) {
+		size_t room = registry->name_room == 0 ? 16 : 2 * registry->name_room;
+
+		grown = realloc(registry->name_of_id, room * sizeof(*grown));
+		if (grown != NULL) {
+			registry->name_of_id = grown;
+			registry->name_room = room;
+		}
+	}
+	if (grown == NULL) {
+		r = -ENOMEM;
+	} else {
+		grown[registry->next_id] = name;
+		*ret_id = (uint16_t)registry->next_id++;
+	}
+	pthread_mutex_unlock(&registry->names_lock);
+	return r;
+}
+
+const char *registry_congestion_name(struct registry *registry, uint16_t id)
+{
+	const char *name = NULL;
+
 	if (id == 0)
-		return stack_builtin_reno();
-	return id <= registry->congestion_count ? &registry->congestion[id - 1].congestion : NULL;
+		return stack_builtin_reno()->name;
+	pthread_mutex_lock(&registry->names_lock);
+	if (id < registry->next_id)
+		name = registry->name_of_id[id];
+	pthread_mutex_unlock(&registry->names_lock);
+	return name;
 }
 
-const struct stack_congestion *registry_congestion(const struct registry *registry, const char *name)
+uint32_t registry_id_end(const struct registry *registry)
 {
-	for (size_t i = 0; i < registry_congestion_count(registry); i++) {
-		const struct stack_congestion *congestion = registry_congestion_by_id(registry, (uint16_t)i);
+	return registry->next_id;
+}
 
-		if (strcmp(congestion->name, name) == 0)
-			return congestion;
+struct version *registry_find(const struct registry *registry, const char *name)
+{
+	for (size_t i = 0; i < registry->versions.count; i++) {
+		struct version *version = registry->versions.item[i];
+
+		if (version->state == REGISTRY_ACTIVE && strcmp(version->name, name) == 0)
+			return version;
 	}
 	return NULL;
 }
 
-/* ---- logging ------------------------------------------------------------------------------------------------- */
-
-static const char *congestion_name(void *context, uint16_t id)
+const struct stack_congestion *registry_congestion(const struct registry *registry, const char *name)
 {
-	const struct stack_congestion *congestion = registry_congestion_by_id(context, id);
+	const struct version *version = registry_find(registry, name);
 
-	return congestion == NULL ? NULL : congestion->name;
+	if (strcmp(stack_builtin_reno()->name, name) == 0)
+		return stack_builtin_reno();
+	return version == NULL || version_kind(version) != TAPSTACK_PLUGIN_CONGESTION ? NULL : &version->congestion;
 }
 
-static void service_name(void *context, uint16_t id, char *text)
-{
-	struct registry *registry = context;
+/* ---- unloading ----------------------------------------------------------------------------------------------- */
 
-	pthread_mutex_lock(&registry->names_lock);
-	snprintf(text, LOGGER_SERVICE_MAX, "%s", id < registry->service_count ? registry->service[id] : "");
-	pthread_mutex_unlock(&registry->names_lock);
+static struct version *version_of(const struct stack_congestion *congestion)
+{
+	return (struct version *)((char *)congestion - offsetof(struct version, congestion));
 }
 
-int registry_log_services(struct registry *registry, const char *const *names, size_t count)
+void registry_hold(const struct stack_congestion *congestion)
 {
-	char(*copy)[LOGGER_SERVICE_MAX] = calloc(count + 1, sizeof(*copy));
-	void *old;
-
-	if (copy == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		snprintf(copy[i], sizeof(copy[i]), "%s", names[i] == NULL ? "" : names[i]);
-	pthread_mutex_lock(&registry->names_lock);
-	old = registry->service;
-	registry->service = copy;
-	registry->service_count = count;
-	pthread_mutex_unlock(&registry->names_lock);
-	free(old);
-	return 0;
+	atomic_fetch_add(&version_of(congestion)->users, 1);
 }
 
-int registry_log_start(struct registry *registry, const struct registry_run *run)
+void registry_release(const struct stack_congestion *congestion)
 {
-	bool good = true;
+	atomic_fetch_sub(&version_of(congestion)->users, 1);
+}
 
-	for (size_t i = 0; i < registry->logging_count; i++) {
-		struct entry *entry = &registry->logging[i];
-		struct logger_options options = {
-			.ops = &entry->file.logging,
-			.params = &entry->params,
-			.instance = entry->name,
-			.queue_events = registry->log_queue_events,
-			.run = *run,
-			.names = { congestion_name, service_name, registry },
-			.log = registry->log,
-			.state_directory = registry->state_directory,
-		};
-		char message[200];
-		int r = logger_start(&options, &entry->logger);
+/* Whoever used it has let go, and what it did then has happened before. */
+static bool is_unused(struct version *version)
+{
+	if (version_kind(version) == TAPSTACK_PLUGIN_LOGGING)
+		return version_log_ended(version);
+	return atomic_load(&version->users) == 0;
+}
 
-		if (r == 0)
+static void unload(struct registry *registry, struct version *version)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "plugin %s, generation %u (%s %.40s): unloaded", version->name,
+	         version->generation, version->file.plugin->name, version->file.plugin->version);
+	version_free(version);
+	if (registry->log != NULL)
+		registry->log(LOG_INFO, text);
+}
+
+size_t registry_reap(struct registry *registry)
+{
+	struct version_list *list = &registry->versions;
+	size_t kept = 0, draining = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		struct version *version = list->item[i];
+
+		if (version->state != REGISTRY_ACTIVE && !version->hung && is_unused(version)) {
+			unload(registry, version);
 			continue;
-		snprintf(message, sizeof(message), "log %.60s cannot be opened: %s", entry->name, strerror(-r));
-		report(registry, entry->where[0] == '\0' ? NULL : entry->where, message);
-		good = false;
+		}
+		draining += version->state != REGISTRY_ACTIVE && !version->hung;
+		list->item[kept++] = version;
 	}
-	if (good)
-		return 0;
-	registry_log_stop(registry, DURATION_S(1));
-	return -EINVAL;
-}
-
-void registry_log_records(void *context, const struct journal_record *records, size_t count)
-{
-	struct registry *registry = context;
-
-	for (size_t i = 0; i < registry->logging_count; i++)
-		if (registry->logging[i].logger != NULL)
-			logger_put(registry->logging[i].logger, records, count);
-}
-
-void registry_log_reopen(struct registry *registry)
-{
-	for (size_t i = 0; i < registry->logging_count; i++)
-		if (registry->logging[i].logger != NULL)
-			logger_reopen(registry->logging[i].logger);
-}
-
-static struct timespec deadline_in(struct duration timeout)
-{
-	struct timespec now;
-	int64_t ns;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	ns = now.tv_nsec + timeout.ns % 1000000000;
-	now.tv_sec += timeout.ns / 1000000000 + ns / 1000000000;
-	now.tv_nsec = ns % 1000000000;
-	return now;
-}
-
-void registry_log_stop(struct registry *registry, struct duration timeout)
-{
-	struct timespec deadline = deadline_in(timeout);
-
-	for (size_t i = 0; i < registry->logging_count; i++)
-		if (registry->logging[i].logger != NULL)
-			logger_finish(registry->logging[i].logger);
-	for (size_t i = 0; i < registry->logging_count; i++) {
-		struct entry *entry = &registry->logging[i];
-
-		if (entry->logger == NULL)
-			continue;
-		if (logger_join(entry->logger, &deadline, &entry->counts) == -ETIMEDOUT)
-			entry->hung = true;
-		entry->logger = NULL;
-	}
+	list->count = kept;
+	return draining;
 }
 
 /* ---- listing ------------------------------------------------------------------------------------------------- */
 
-size_t registry_count(const struct registry *registry)
+const char *registry_state_name(unsigned state)
 {
-	return registry_congestion_count(registry) + registry->logging_count;
+	static const char *const names[REGISTRY_STATE_COUNT] = {
+		[REGISTRY_ACTIVE] = "active",
+		[REGISTRY_DRAINING] = "draining",
+		[REGISTRY_HANGING] = "hanging",
+	};
+
+	return state < REGISTRY_STATE_COUNT ? names[state] : "?";
 }
 
-static void plugin_info(const struct entry *entry, struct registry_info *info)
+size_t registry_count(const struct registry *registry)
 {
-	const struct tapstack_plugin *plugin = entry->file.plugin;
+	return 1 + registry->versions.count;
+}
+
+static void plugin_info(const struct version *version, struct registry_info *info)
+{
+	const struct tapstack_plugin *plugin = version->file.plugin;
 
 	*info = (struct registry_info){
-		.name = entry->name,
+		.name = version->name,
 		.plugin = plugin->name,
-		.path = entry->file.path,
+		.path = version->file.path,
 		.kind = plugin->kind,
 		.version = plugin->version,
 		.licence = plugin->licence,
 		.description = plugin->description,
 		.spec = plugin->params,
-		.value = entry->params.value,
+		.value = version->params.value,
 		.param_count = plugin->param_count,
 		.output = plugin->outputs,
 		.output_count = plugin->output_count,
+		.state = version->state,
+		.generation = version->generation,
+		.configured = version->configured,
+		.id = version->congestion.id,
+		.users = atomic_load(&((struct version *)version)->users),
 	};
 }
 
 void registry_get_info(struct registry *registry, size_t index, struct registry_info *ret_info)
 {
 	struct logger_counts counts;
-	struct entry *entry;
+	struct version *version;
 
 	if (index == 0) {
 		*ret_info = (struct registry_info){ .name = stack_builtin_reno()->name,
@@ -346,22 +276,52 @@ void registry_get_info(struct registry *registry, size_t index, struct registry_
 			                            .version = "",
 			                            .licence = "",
 			                            .description = "built in; RFC 5681 and RFC 6582",
+			                            .configured = true,
 			                            .running = true };
 		return;
 	}
-	if (index <= registry->congestion_count) {
-		plugin_info(&registry->congestion[index - 1], ret_info);
-		ret_info->running = true;
+	version = registry->versions.item[index - 1];
+	plugin_info(version, ret_info);
+	ret_info->running = true;
+	if (ret_info->kind != TAPSTACK_PLUGIN_LOGGING)
 		return;
-	}
-	entry = &registry->logging[index - registry_congestion_count(registry)];
-	plugin_info(entry, ret_info);
-	counts = entry->counts;
-	if (entry->logger != NULL)
-		logger_counts(entry->logger, &counts);
+	counts = version->counts;
+	if (version->logger != NULL)
+		logger_counts(version->logger, &counts);
 	ret_info->events = counts.events;
 	ret_info->missed = counts.missed;
 	ret_info->errors = counts.errors;
 	ret_info->queued = counts.queued;
-	ret_info->running = entry->logger != NULL;
+	ret_info->running = version->logger != NULL;
+}
+
+struct look {
+	struct registry *registry;
+	void (*found)(void *context, const struct registry_file *file);
+	void *context;
+};
+
+static void look_into(void *context, const char *name)
+{
+	const struct look *look = context;
+	struct plugin_file file = { .image = IMAGE_NONE };
+	char error[PLUGIN_ERROR_MAX];
+
+	if (loader_open(look->registry->directory, name, 0, &file, error) == 0)
+		look->found(look->context, &(struct registry_file){ .name = name, .plugin = file.plugin });
+	else
+		look->found(look->context, &(struct registry_file){ .name = name, .error = error });
+	loader_close(&file);
+}
+
+int registry_available(struct registry *registry, void (*found)(void *context, const struct registry_file *file),
+                       void *context, char *error, size_t error_size)
+{
+	struct look look = { registry, found, context };
+	char reason[PLUGIN_ERROR_MAX];
+	int r = loader_list(registry->directory, look_into, &look, reason);
+
+	if (r != 0)
+		snprintf(error, error_size, "%s", reason);
+	return r;
 }

@@ -30,6 +30,7 @@ daemon_tapstackd_SOURCES = \
 	daemon/main_notify.c \
 	daemon/main_options.c \
 	daemon/main_options.h \
+	daemon/main_plugins.c \
 	daemon/main_reload.c \
 	daemon/main_services.c \
 	daemon/main_start.c \

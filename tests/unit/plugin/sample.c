@@ -8,6 +8,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef VERSION
+#define VERSION "1"
+#endif
+#ifndef MORE_OPS
+#define MORE_OPS 0 /* bytes that a later release has added */
+#endif
+#ifndef MORE_HEAD
+#define MORE_HEAD 0
+#endif
+#ifndef SWITCH_INITIAL
+#define SWITCH_INITIAL 0
+#endif
+
 #ifdef VARIANT_UNRESOLVED
 extern int nobody_defines_this(void);
 #endif
@@ -44,6 +57,8 @@ static int log_open(const struct tapstack_log_env *env, const struct tapstack_pa
 	instance->gate_fd = (int)params->value[1].number;
 	if (strcmp(params->value[2].text, "refuse") == 0)
 		return -EACCES;
+	if (strcmp(params->value[2].text, "asleep") == 0 && read(instance->gate_fd, &(char){ 0 }, 1) < 0)
+		return -EIO;
 	env->log(6, env->instance);
 	if (strcmp(params->value[2].text, "curious") == 0)
 		tell_env(instance, env);
@@ -180,6 +195,16 @@ static void cc_on_event(void *state, uint32_t event, const struct tapstack_cc_sa
 	(void)decision;
 }
 
+#ifdef VARIANT_BAD_OUTPUT
+static void cc_outputs(const void *state, double *values)
+{
+	(void)state;
+	values[0] = values[1] = 1;
+}
+
+static const struct tapstack_output_spec outputs[] = { { "same", "", "a" }, { "same", "", "b" } };
+#endif
+
 static const struct tapstack_cc_ops ops = {
 #ifdef VARIANT_SHORT_OPS
 	.struct_size = 16,
@@ -188,7 +213,7 @@ static const struct tapstack_cc_ops ops = {
 	.struct_size = offsetof(struct tapstack_cc_ops, outputs),
 	.outputs = (void (*)(const void *, double *))1,
 #else
-	.struct_size = sizeof(ops),
+	.struct_size = sizeof(ops) + MORE_OPS,
 #endif
 #ifdef VARIANT_BIG_STATE
 	.state_size = TAPSTACK_CC_STATE_MAX + 1,
@@ -202,8 +227,19 @@ static const struct tapstack_cc_ops ops = {
 	.on_ack = cc_on_ack,
 #endif
 	.on_event = cc_on_event,
+#ifdef VARIANT_BAD_OUTPUT
+	.outputs = cc_outputs,
+#endif
 };
 
+#ifdef VARIANT_QUANTITIES
+static const struct tapstack_param_spec params[] = {
+	{ "fast", "", "a switch", TAPSTACK_PARAM_SWITCH, 0, 0, 1, SWITCH_INITIAL, NULL },
+	{ "delay", "ns", "a time", TAPSTACK_PARAM_NUMBER, 0, 0, 1e9, 1, NULL },
+	{ "size", "bytes", "a size", TAPSTACK_PARAM_NUMBER, 0, 0, 1e6, 1, NULL },
+	{ "plain", "", "a number", TAPSTACK_PARAM_NUMBER, 0, 0, 1, 1, NULL },
+};
+#else
 static const struct tapstack_param_spec params[] = {
 #ifdef VARIANT_BAD_PARAM
 	{ "gain", "", "out of its own range", TAPSTACK_PARAM_NUMBER, 0, 0, 1, 2, NULL },
@@ -216,7 +252,10 @@ static const struct tapstack_param_spec params[] = {
 	{ "delay", "ns", "another", TAPSTACK_PARAM_NUMBER, 0, 0, 1e9, 1e6, NULL },
 #endif
 };
+#endif
+#ifndef KIND
 #define KIND TAPSTACK_PLUGIN_CONGESTION
+#endif
 
 #endif
 
@@ -241,16 +280,20 @@ const struct tapstack_plugin DESCRIPTOR = {
 #ifdef VARIANT_SHORT
 	.struct_size = 24,
 #else
-	.struct_size = sizeof(struct tapstack_plugin),
+	.struct_size = sizeof(struct tapstack_plugin) + MORE_HEAD,
 #endif
 	.kind = KIND,
 	.name = NAME,
 #ifndef VARIANT_NO_VERSION
-	.version = "1",
+	.version = VERSION,
 #endif
 	.licence = "MIT",
 	.description = "for tests",
 	.params = params,
 	.param_count = sizeof(params) / sizeof(params[0]),
+#ifdef VARIANT_BAD_OUTPUT
+	.outputs = outputs,
+	.output_count = 2,
+#endif
 	.ops = &ops,
 };

@@ -44,7 +44,7 @@ static void elements_of_tables_do_not_grow(void **state)
 
 static struct plugin_file opened(const char *name, uint32_t kind)
 {
-	char error[LOADER_ERROR_MAX];
+	char error[PLUGIN_ERROR_MAX];
 	struct plugin_file file;
 
 	if (loader_open(SAMPLES, name, kind, &file, error) != 0)
@@ -60,7 +60,7 @@ static uint64_t transferred(const char *name)
 	struct plugin_file file = opened(name, TAPSTACK_PLUGIN_CONGESTION);
 	struct stack_congestion congestion = { .name = name,
 		                               .id = 1,
-		                               .ops = &file.congestion,
+		                               .ops = &file.ops.congestion,
 		                               .params = { sizeof(struct tapstack_params), 2, values } };
 	struct transfer_sender sender = { .congestion = &congestion };
 	uint64_t bytes;
@@ -125,13 +125,14 @@ static void old_log_gets_whole_events(void **state)
 {
 	struct plugin_file file = opened("lines-old", TAPSTACK_PLUGIN_LOGGING);
 	struct tapstack_params params = { .struct_size = sizeof(params) };
-	struct logger_options options = { .ops = &file.logging,
+	struct logger_options options = { .ops = &file.ops.logging,
 		                          .params = &params,
 		                          .instance = "old",
 		                          .queue_events = 16,
 		                          .names = { congestion_name, service_name, NULL },
 		                          .log = hear,
-		                          .state_directory = "/nowhere" };
+		                          .state_directory = "/nowhere",
+		                          .open_patience = DURATION_S(10) };
 	struct journal_record records[3] = { record(7, 4), record(8, 5), record(9, 6) };
 	struct logger_counts counts;
 	struct timespec deadline;
