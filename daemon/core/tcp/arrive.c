@@ -281,8 +281,19 @@ enum stack_verdict arrive_synchronized(struct stack *stack, struct conn *conn, s
 
 /* ---- SYN-SENT ------------------------------------------------------------------------------------------------ */
 
+/* The handshake's round trip (RFC 6298), unless it is not clear which SYN was answered. */
+static void first_round_trip(struct stack *stack, struct conn *conn)
+{
+	const struct sent *syn = conn->tx->sent.first;
+
+	if (conn->flags & CONN_SYN_RETRANSMITTED)
+		conn->rtt.rto = duration_max(conn->rtt.rto, DURATION_S(3)); /* RFC 6298 section 5.7 */
+	else if (syn)
+		rtt_sample(&conn->rtt, instant_sub(stack->now, syn->at), conn->tcp->rto_min, conn->tcp->rto_max);
+}
+
 /* False: no memory; nothing has happened then. */
-static bool take_syn(struct stack *stack, struct conn *conn, const struct arrival *in)
+static bool take_syn(struct stack *stack, struct conn *conn, const struct arrival *in, bool acks_syn)
 {
 	const struct tcp_segment *seg = &in->seg;
 	const struct stack_tcp_config *tcp = conn->tcp;
@@ -308,6 +319,8 @@ static bool take_syn(struct stack *stack, struct conn *conn, const struct arriva
 	conn->snd_wnd = conn->max_snd_wnd = seg->window; /* never scaled on a SYN */
 	conn->snd_wl1 = seg->seq;
 	conn->snd_wl2 = seg->ack;
+	if (acks_syn) /* before the congestion algorithm begins, which may want to know */
+		first_round_trip(stack, conn);
 	conn_agree(stack, conn, &agreed);
 	if (seg->options.has_user_timeout)
 		patience_take_option(stack, conn, &seg->options);
@@ -315,7 +328,7 @@ static bool take_syn(struct stack *stack, struct conn *conn, const struct arriva
 	return true;
 }
 
-/* Our SYN is acknowledged: it leaves the queue of what is in flight, and gives the first RTT. */
+/* Our SYN is acknowledged: it leaves the queue of what is in flight. */
 static void syn_acknowledged(struct stack *stack, struct conn *conn, const struct tcp_segment *syn_ack)
 {
 	struct sent_news news = { 0 };
@@ -328,11 +341,6 @@ static void syn_acknowledged(struct stack *stack, struct conn *conn, const struc
 	conn->rtx_due = INSTANT_NEVER;
 	conn->progress_at = stack->now;
 	conn->timeouts = 0;
-	if (conn->flags & CONN_SYN_RETRANSMITTED)
-		conn->rtt.rto = duration_max(conn->rtt.rto, DURATION_S(3)); /* RFC 6298 section 5.7 */
-	else if (news.has_sample)
-		rtt_sample(&conn->rtt, instant_sub(stack->now, news.sample_at), conn->tcp->rto_min,
-		           conn->tcp->rto_max);
 	conn_release_idle_queues(stack, conn);
 }
 
@@ -359,7 +367,7 @@ enum stack_verdict arrive_syn_sent(struct stack *stack, struct conn *conn, struc
 	if (!(seg->flags & TCP_SYN)) /* fifth */
 		return VERDICT_DROP_SYN_SENT_ACK;
 	conn->last_speaker = SPEAKER_PEER; /* fourth */
-	if (!take_syn(stack, conn, in))
+	if (!take_syn(stack, conn, in, acks_syn))
 		return VERDICT_DROP_NO_MEMORY;
 	if (!acks_syn) {
 		/* Simultaneous open: answer the peer's SYN with ours again, and an ACK. */

@@ -266,10 +266,13 @@ static void super_frame_with_cwr(void **state)
 /* ---- algorithms
  * ---------------------------------------------------------------------------------------------------- */
 
+static struct tapstack_cc_env begun;
+
 static int nothing_init(void *state, const struct tapstack_cc_env *env, const struct tapstack_params *params,
                         struct tapstack_cc_decision *decision)
 {
-	(void)state, (void)env, (void)params, (void)decision;
+	(void)state, (void)params, (void)decision;
+	begun = *env;
 	return 0;
 }
 
@@ -342,6 +345,31 @@ static void algorithms_choose_the_codepoint(void **state)
 	}
 }
 
+/* What was agreed on, which may be less than was asked for, and how long the handshake took. */
+static void algorithms_know_the_handshake(void **state)
+{
+	static const struct {
+		uint16_t answer;
+		uint32_t kind;
+	} table[] = { { 0, TAPSTACK_CC_ECN_NONE },
+		      { TCP_ECE, TAPSTACK_CC_ECN_CLASSIC },
+		      { TCP_CWR, TAPSTACK_CC_ECN_ACCURATE } };
+
+	(void)state;
+	ops.flags = TAPSTACK_CC_ECT1 | TAPSTACK_CC_NEEDS_ACCECN;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct peer *p = peer_start(with_algorithm);
+
+		connects(p);
+		expect(p, (struct seg){ .flags = TCP_SYN | ACE_FLAGS });
+		peer_waits(p, DURATION_MS(30));
+		answers(p, (struct seg){ .flags = TCP_SYN | TCP_ACK | table[i].answer, .seq = 1000, .ack = OURS(1) });
+		assert_int_equal(begun.ecn, table[i].kind);
+		assert_true(begun.srtt_ns >= 30000000 && begun.srtt_ns < 32000000);
+		finish(p);
+	}
+}
+
 static void algorithms_get_every_mark(void **state)
 {
 	struct peer *p;
@@ -371,6 +399,7 @@ int main(void)
 		cmocka_unit_test(smallest_window_waits),
 		cmocka_unit_test(super_frame_with_cwr),
 		cmocka_unit_test(algorithms_choose_the_codepoint),
+		cmocka_unit_test(algorithms_know_the_handshake),
 		cmocka_unit_test(algorithms_get_every_mark),
 	};
 
