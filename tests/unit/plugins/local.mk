@@ -8,3 +8,21 @@ check_PROGRAMS += tests/unit/plugins/test_newreno
 TESTS += tests/unit/plugins/test_newreno
 tests_unit_plugins_test_newreno_SOURCES = tests/unit/plugins/test_newreno.c tests/unit/plugins/flow.h plugins/congestion/newreno.c
 tests_unit_plugins_test_newreno_LDADD = $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/plugins/test_dctcp
+TESTS += tests/unit/plugins/test_dctcp
+tests_unit_plugins_test_dctcp_SOURCES = tests/unit/plugins/test_dctcp.c tests/unit/plugins/flow.h tests/unit/plugins/marks.h \
+	plugins/congestion/dctcp.c
+tests_unit_plugins_test_dctcp_LDADD = $(CMOCKA_LIBS) -lm
+
+check_PROGRAMS += tests/unit/plugins/test_ledbat
+TESTS += tests/unit/plugins/test_ledbat
+tests_unit_plugins_test_ledbat_SOURCES = tests/unit/plugins/test_ledbat.c tests/unit/plugins/flow.h \
+	plugins/congestion/ledbat.c
+tests_unit_plugins_test_ledbat_LDADD = $(CMOCKA_LIBS) -lm
+
+check_PROGRAMS += tests/unit/plugins/test_prague
+TESTS += tests/unit/plugins/test_prague
+tests_unit_plugins_test_prague_SOURCES = tests/unit/plugins/test_prague.c tests/unit/plugins/flow.h tests/unit/plugins/marks.h \
+	plugins/congestion/prague.c
+tests_unit_plugins_test_prague_LDADD = $(CMOCKA_LIBS) -lm
