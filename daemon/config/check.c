@@ -257,6 +257,22 @@ static void check_service(struct reader *reader, size_t index)
 	}
 }
 
+static void check_rule(struct reader *reader, const struct config_rule *rule)
+{
+	const struct config_service_list *services = &reader->config->services;
+	bool found = rule->service[0] == '\0';
+
+	for (size_t i = 0; i < services->count && !found; i++)
+		found = strcmp(services->item[i].name, rule->service) == 0;
+	if (!found)
+		errors_add(reader->errors, &rule->place, "congestion.rules: there is no service named %s",
+		           rule->service);
+	for (size_t i = 0; i < rule->arm_count; i++)
+		check_algorithm(reader, &rule->place, "congestion.rules", rule->arm[i].name);
+	if (rule->shadow[0] != '\0')
+		check_algorithm(reader, &rule->place, "congestion.rules", rule->shadow);
+}
+
 void reader_check(struct reader *reader)
 {
 	const struct config *config = reader->config;
@@ -271,6 +287,8 @@ void reader_check(struct reader *reader)
 	check_plugin_names(reader, "plugins.logging", &config->plugins.logging);
 	check_algorithm(reader, place_of(reader, "congestion.default"), "congestion.default",
 	                config->congestion.standard);
+	for (size_t i = 0; i < config->congestion.rules.count; i++)
+		check_rule(reader, &config->congestion.rules.item[i]);
 	if (config->services.count > config->limits.listeners)
 		COMPLAIN(reader, "limits.listeners", "must be at least %zu for so many services",
 		         config->services.count);

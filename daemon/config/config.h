@@ -94,6 +94,28 @@ struct config_plugin {
 	size_t param_count;
 };
 
+/* Which connections get which algorithm; the first rule that fits counts. */
+struct config_arm {
+	const char *name;
+	uint32_t weight;
+};
+
+#define CONFIG_RULE_PEERS_MAX 64
+struct config_rule {
+	struct config_place place;
+	const char *service;             /* "": any */
+	struct config_prefix_list peers; /* none: any */
+	struct config_arm *arm;          /* one of them by a hash of the five-tuple; none: as without the rule */
+	size_t arm_count;
+	const char *shadow;     /* "": none */
+	struct duration sample; /* least time between samples; 0: none are taken */
+};
+
+struct config_rule_list {
+	struct config_rule *item;
+	size_t count;
+};
+
 struct config_plugin_list {
 	struct config_plugin *item;
 	size_t count;
@@ -125,6 +147,7 @@ struct config {
 	} shard;
 	struct {
 		const char *standard; /* key congestion.default */
+		struct config_rule_list rules;
 	} congestion;
 	struct {
 		const char *database; /* see config_state_path */
@@ -167,6 +190,7 @@ enum config_type {
 	CONFIG_TEXTS,    /* struct config_text_list */
 	CONFIG_SERVICES, /* struct config_service_list */
 	CONFIG_PLUGINS,  /* struct config_plugin_list */
+	CONFIG_RULES,    /* struct config_rule_list */
 	CONFIG_FILTER,   /* struct frame_filter; see filter.h */
 };
 

@@ -298,6 +298,9 @@ static const struct config_key keys[] = {
 	{ .path = "congestion.default", .type = CONFIG_TEXT, .min = 1, .max = 63, .live = true, .initial = "reno",
 	  AT(congestion.standard), .check = form_name, .form = "`reno` or a name from plugins.congestion",
 	  .help = "Congestion algorithm of services that name none" },
+	{ .path = "congestion.rules", .type = CONFIG_RULES, .max = STACK_RULES_MAX, .live = true, .initial = "[]",
+	  AT(congestion.rules),
+	  .help = "Who gets which algorithm, the first rule that fits: {service: NAME, peer: PREFIX, use: NAME or {NAME: WEIGHT, ...}, shadow: NAME, sample: TIME}, all but one of the last three optional" },
 
 	{ .path = "audit.database", .type = CONFIG_TEXT, .min = 1, .max = 4000, .initial = "audit.db",
 	  AT(audit.database), .help = "SQLite database of the audit; relative to state_directory" },

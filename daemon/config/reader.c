@@ -45,6 +45,7 @@ const char *reader_valid(const struct config_key *key, char text[static READER_V
 		[CONFIG_TEXTS] = "a list of",
 		[CONFIG_SERVICES] = "a list of services such as [{kind: echo, port: 7}]",
 		[CONFIG_PLUGINS] = "a list of plugins such as [{plugin: cubic}]",
+		[CONFIG_RULES] = "a list of rules such as [{peer: 192.0.2.0/24, use: cubic}]",
 		[CONFIG_FILTER] = "a filter such as \"peer=192.0.2.0/24 dport=80,443\"",
 	};
 	char low[VALUE_TEXT_MAX], high[VALUE_TEXT_MAX], word[32];
@@ -294,6 +295,8 @@ bool reader_value(struct reader *reader, const struct config_key *key, const cha
 		return reader_services(reader, key, node, value);
 	case CONFIG_PLUGINS:
 		return reader_plugins(reader, key, node, value);
+	case CONFIG_RULES:
+		return reader_rules(reader, key, node, value);
 	case CONFIG_FILTER:
 		return read_filter(reader, key, path, node, value);
 	default:
@@ -305,7 +308,7 @@ bool reader_value(struct reader *reader, const struct config_key *key, const cha
 bool reader_text(struct reader *reader, const struct config_key *key, const char *path, const char *text, void *value)
 {
 	bool is_list = key->type == CONFIG_PREFIXES || key->type == CONFIG_TEXTS || key->type == CONFIG_SERVICES ||
-	               key->type == CONFIG_PLUGINS;
+	               key->type == CONFIG_PLUGINS || key->type == CONFIG_RULES;
 	struct node plain = { .kind = NODE_SCALAR, .place = reader->nowhere, .text = text };
 	struct node *root = &plain;
 	char where[ERRORS_QUOTE_MAX];

@@ -28,6 +28,11 @@ bool reader_services(struct reader *reader, const struct config_key *key, const 
 bool reader_plugins(struct reader *reader, const struct config_key *key, const struct node *node,
                     struct config_plugin_list *ret);
 
+bool reader_rules(struct reader *reader, const struct config_key *key, const struct node *node,
+                  struct config_rule_list *ret);
+/* As they stand in the file, without the brackets. */
+void rules_write(FILE *file, const struct config_rule_list *list);
+
 /* A list with no more than key->max entries, or nothing: their number. -1: an error was added. */
 int reader_list(struct reader *reader, const struct config_key *key, const char *path, const struct node *node);
 

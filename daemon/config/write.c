@@ -167,6 +167,9 @@ static void write_list(FILE *file, const struct config_key *key, const void *val
 	case CONFIG_PLUGINS:
 		write_plugins(file, value);
 		break;
+	case CONFIG_RULES:
+		rules_write(file, value);
+		break;
 	default:
 		write_services(file, value);
 	}

@@ -50,6 +50,46 @@ static char *complaints(const char *text, size_t length)
 	return messages;
 }
 
+static void test_rules(void **state)
+{
+	const char *text = "{service: echo, peer: [192.0.2.0/24, 2001:db8::/32], use: {cubic: 3, reno: 1}, shadow: "
+	                   "cubic, sample: 100ms}, {use: reno}, {peer: [198.51.100.7/32], shadow: cubic}";
+	struct config *config = parse("plugins: {congestion: [cubic]}\n"
+	                              "services: [{kind: echo, port: 7}]\n"
+	                              "congestion:\n"
+	                              "  rules:\n"
+	                              "    - {service: echo, peer: [192.0.2.0/24, 2001:db8::/32],\n"
+	                              "       use: {cubic: 3, reno: 1}, shadow: cubic, sample: 100ms}\n"
+	                              "    - use: reno\n"
+	                              "    - {peer: 198.51.100.7/32, shadow: cubic}\n");
+	const struct config_rule_list *rules = &config->congestion.rules;
+	struct config_errors errors = CONFIG_ERRORS_INIT;
+	struct config *again = NULL;
+	char *written = NULL;
+
+	(void)state;
+	assert_int_equal(rules->count, 3);
+	assert_string_equal(rules->item[0].service, "echo");
+	assert_int_equal(rules->item[0].peers.count, 2);
+	assert_int_equal(rules->item[0].peers.item[0].bits, 120);
+	assert_int_equal(rules->item[0].arm_count, 2);
+	assert_string_equal(rules->item[0].arm[0].name, "cubic");
+	assert_int_equal(rules->item[0].arm[0].weight, 3);
+	assert_int_equal(rules->item[0].sample.ns, 100000000);
+	assert_string_equal(rules->item[1].arm[0].name, "reno");
+	assert_int_equal(rules->item[2].peers.count, 1);
+	assert_string_equal(rules->item[2].shadow, "cubic");
+	/* What is written can be read, and is the same. */
+	assert_int_equal(config_get(config, config_find_key("congestion.rules"), &written), 0);
+	assert_int_equal(written[0], '[');
+	assert_memory_equal(written + 1, text, strlen(text));
+	assert_int_equal(config_with(config, "congestion.rules", written, &again, &errors), 0);
+	assert_string_equal(again->congestion.rules.item[0].shadow, "cubic");
+	free(written);
+	config_free(again);
+	config_free(config);
+}
+
 static void test_defaults(void **state)
 {
 	struct config *config = parse("");
@@ -321,6 +361,29 @@ static const struct bad_row bad[] = {
 	  "f:1:12: services: no algorithm bbr: there are reno; more are loaded by plugins.congestion\n" },
 	{ "limits: {listeners: 1}\nservices: [{kind: echo, port: 7}, {kind: discard, port: 9}]\n",
 	  "f:1:10: limits.listeners: must be at least 2 for so many services\n" },
+	/* congestion.rules */
+	{ "congestion: {rules: [{peer: 192.0.2.0/24}]}\n",
+	  "f:1:22: congestion.rules: a rule needs use, shadow or sample: what is to happen\n" },
+	{ "congestion: {rules: [{peers: 192.0.2.0/24, use: reno}]}\n",
+	  "f:1:23: congestion.rules: unknown entry peers; did you mean peer?: expected service, peer, use, shadow or "
+	  "sample\n" },
+	{ "congestion: {rules: [{use: bbr, shadow: vegas}]}\n",
+	  "f:1:22: congestion.rules: no algorithm bbr: there are reno; more are loaded by plugins.congestion\n"
+	  "f:1:22: congestion.rules: no algorithm vegas: there are reno; more are loaded by plugins.congestion\n" },
+	{ "congestion: {rules: [{service: web, use: reno}]}\n",
+	  "f:1:22: congestion.rules: there is no service named web\n" },
+	{ "congestion: {rules: [{use: {reno: 0}}]}\n",
+	  "f:1:35: congestion.rules: use: 0 is out of range: expected a whole number from 1 to 1000000\n" },
+	{ "congestion: {rules: [{use: {reno: 1, reno: 2}}]}\n",
+	  "f:1:38: congestion.rules: use: an algorithm is given twice\n" },
+	{ "congestion: {rules: [{use: reno, use: reno}]}\n", "f:1:34: congestion.rules: an entry is given twice\n" },
+	{ "congestion: {rules: [{use: []}]}\n",
+	  "f:1:28: congestion.rules: use: expected the name of an algorithm, found a list\n" },
+	{ "congestion: {rules: [{peer: 192.0.2.300/24, use: reno}]}\n",
+	  "f:1:29: congestion.rules: peer: \"192.0.2.300/24\" is not valid: expected a list of addresses "
+	  "with prefix length such as [192.0.2.2/24]\n" },
+	{ "congestion: {rules: [reno]}\n",
+	  "f:1:22: congestion.rules: expected an entry such as {peer: 192.0.2.0/24, use: cubic}\n" },
 	/* plugins */
 	{ "plugins: {congestion: [{name: x}]}\n",
 	  "f:1:24: plugins.congestion: an entry needs plugin: the name of its file without .so\n" },
@@ -593,17 +656,12 @@ static void test_diff(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_service_tunables),
-		cmocka_unit_test(test_bad_files),
-		cmocka_unit_test(test_many_errors),
-		cmocka_unit_test(test_too_long),
-		cmocka_unit_test(test_set),
-		cmocka_unit_test(test_files),
-		cmocka_unit_test(test_template),
-		cmocka_unit_test(test_table),
-		cmocka_unit_test(test_with),
+		cmocka_unit_test(test_defaults),  cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_values),    cmocka_unit_test(test_service_tunables),
+		cmocka_unit_test(test_bad_files), cmocka_unit_test(test_many_errors),
+		cmocka_unit_test(test_too_long),  cmocka_unit_test(test_set),
+		cmocka_unit_test(test_files),     cmocka_unit_test(test_template),
+		cmocka_unit_test(test_table),     cmocka_unit_test(test_with),
 		cmocka_unit_test(test_diff),
 	};
 
