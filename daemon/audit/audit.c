@@ -180,8 +180,9 @@ int audit_open_store(struct audit *audit, int busy_ms, char *error, size_t error
 	return 0;
 }
 
-static int store_names(struct audit *audit, const char *kind, const struct names *names)
+static int store_names(struct audit *audit, enum name_kind kind)
 {
+	const struct names *names = &audit->run.name[kind];
 	int r = 0;
 
 	for (size_t id = 0; id < names->count && r == 0; id++)
@@ -200,10 +201,8 @@ int audit_store_run(struct audit *audit)
 		                     .first_connection = audit->owner.first_connection_id };
 	int r = store_run_begin(audit->store, &row);
 
-	if (r == 0)
-		r = store_names(audit, "service", &audit->run.services);
-	if (r == 0)
-		r = store_names(audit, "congestion", &audit->run.congestions);
+	for (enum name_kind kind = NAME_SERVICE; r == 0 && kind < NAME_KIND_COUNT; kind++)
+		r = store_names(audit, kind);
 	return r;
 }
 
@@ -259,16 +258,19 @@ static int make(const struct audit_options *options, struct audit **ret_audit)
 	audit->ring = calloc(options->shards, sizeof(*audit->ring));
 	audit->taken = calloc(options->shards, sizeof(*audit->taken));
 	audit->records = calloc(STORE_BATCH_MAX, sizeof(*audit->records));
-	if (audit->database == NULL || audit->version == NULL || audit->ring == NULL || audit->taken == NULL ||
-	    audit->records == NULL)
+	audit->samples = calloc(options->shards, sizeof(*audit->samples));
+	if (audit->samples == NULL || audit->database == NULL || audit->version == NULL || audit->ring == NULL ||
+	    audit->taken == NULL || audit->records == NULL)
 		return -ENOMEM;
 	audit->owner.started_ns = realtime_ns();
 	audit->owner.wall_offset_ns = audit->owner.started_ns - audit_monotonic_ns();
 	audit->run.wall_offset_ns = audit->owner.wall_offset_ns;
 	audit->status.healthy = true;
-	r = copy_names(&audit->run.services, &options->services);
+	r = copy_names(&audit->run.name[NAME_SERVICE], &options->services);
 	if (r == 0)
-		r = copy_names(&audit->run.congestions, &options->congestions);
+		r = copy_names(&audit->run.name[NAME_CONGESTION], &options->congestions);
+	for (unsigned shard = 0; r == 0 && shard < audit->shards; shard++)
+		r = sample_ring_new(&audit->samples[shard]);
 	return r < 0 ? r : make_locks(audit);
 }
 
@@ -468,6 +470,9 @@ void audit_free(struct audit *audit)
 		pthread_cond_destroy(&audit->wake);
 		pthread_cond_destroy(&audit->stored);
 	}
+	for (unsigned shard = 0; audit->samples != NULL && shard < audit->shards; shard++)
+		sample_ring_free(audit->samples[shard]);
+	free(audit->samples);
 	free(audit->records);
 	free(audit->taken);
 	free(audit->ring);
@@ -582,15 +587,37 @@ int audit_action(struct audit *audit, const struct audit_action *action)
 	return enqueue(audit, new_queued(action));
 }
 
-int audit_name_service(struct audit *audit, uint16_t id, const char *name)
+static int give_name(struct audit *audit, enum name_kind kind, uint16_t id, const char *name)
 {
 	struct queued *item = new_queued(&(struct audit_action){ .method = name });
 
 	if (item != NULL) {
-		item->is_name = true;
+		item->kind = kind;
 		item->id = id;
 	}
 	return enqueue(audit, item);
+}
+
+int audit_name_service(struct audit *audit, uint16_t id, const char *name)
+{
+	return give_name(audit, NAME_SERVICE, id, name);
+}
+
+int audit_name_congestion(struct audit *audit, uint16_t id, const char *name)
+{
+	return give_name(audit, NAME_CONGESTION, id, name);
+}
+
+int audit_name_output(struct audit *audit, uint16_t congestion, uint32_t index, const char *name)
+{
+	if (index >= STACK_SAMPLE_OUTPUTS_MAX || congestion > UINT16_MAX / STACK_SAMPLE_OUTPUTS_MAX - 1)
+		return 0;
+	return give_name(audit, NAME_OUTPUT, name_output_id(congestion, index), name);
+}
+
+size_t audit_put_samples(struct audit *audit, unsigned shard, const struct stack_sample *samples, size_t count)
+{
+	return sample_ring_put(audit->samples[shard], samples, count);
 }
 
 /* ---- status -------------------------------------------------------------------------------------------------- */
@@ -611,6 +638,8 @@ void audit_status(struct audit *audit, struct audit_status *ret_status)
 	*ret_status = audit->status;
 	oldest_ns = audit->oldest_ns;
 	pthread_mutex_unlock(&audit->lock);
+	for (unsigned shard = 0; shard < audit->shards; shard++)
+		ret_status->samples_lost += sample_ring_lost(audit->samples[shard]);
 	ret_status->ring_records = capacity;
 	ret_status->waiting = waiting;
 	if (waiting > ret_status->waiting_most)

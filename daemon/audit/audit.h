@@ -15,6 +15,7 @@
  * Times given in records are CLOCK_MONOTONIC. Functions return 0 or -errno. */
 #include "core/base/journal.h"
 #include "core/base/time.h"
+#include "core/stack.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -117,6 +118,18 @@ int audit_action(struct audit *audit, const struct audit_action *action);
 /* A service that was added, or renamed, while running; from any thread. To be called before records carry `id`. */
 int audit_name_service(struct audit *audit, uint16_t id, const char *name);
 
+/* The same for a congestion algorithm, and for its outputs: the `index`-th of its table. Those beyond
+ * STACK_SAMPLE_OUTPUTS_MAX are not recorded, and their names are ignored. */
+int audit_name_congestion(struct audit *audit, uint16_t id, const char *name);
+int audit_name_output(struct audit *audit, uint16_t congestion, uint32_t index, const char *name);
+
+/* ---- samples --------------------------------------------------------------------------------------------------- */
+
+/* Points of connections' time series become rows of the table `sample`. From the thread of that shard; never waits.
+ * Returns how many were taken: what does not fit is lost, and counted (samples_lost). Unlike transitions they don't
+ * survive a crash. */
+size_t audit_put_samples(struct audit *audit, unsigned shard, const struct stack_sample *samples, size_t count);
+
 /* ---- looking in ---------------------------------------------------------------------------------------------- */
 
 struct audit_status {
@@ -127,6 +140,8 @@ struct audit_status {
 	uint64_t transitions;  /* rows stored since the start */
 	uint64_t connections;  /* rows stored since the start */
 	uint64_t actions;      /* rows stored since the start */
+	uint64_t samples;      /* rows stored since the start */
+	uint64_t samples_lost; /* there was no room for them */
 	uint64_t transactions; /* committed since the start */
 	uint64_t lost;         /* records found damaged, at recovery or later; reported when it happens */
 	uint64_t ring_records; /* capacity of all rings */

@@ -2,6 +2,7 @@
 /* What the files of the audit share. */
 #include "audit/audit.h"
 #include "audit/ring.h"
+#include "audit/samples.h"
 #include "audit/store.h"
 
 #include <pthread.h>
@@ -22,7 +23,7 @@ struct file_identity {
 struct queued {
 	struct queued *next;
 	int64_t time_ns;
-	bool is_name; /* of service `id`; else an action */
+	enum name_kind kind; /* NAME_NONE: an action; else the name of `id` */
 	uint16_t id;
 	struct audit_action action; /* texts behind this struct; a name is in .method */
 };
@@ -40,7 +41,8 @@ struct audit {
 	void *report_context;
 	unsigned shards;
 	uint64_t ring_bytes;
-	struct ring_file *ring; /* one per shard */
+	struct ring_file *ring;       /* one per shard */
+	struct sample_ring **samples; /* likewise */
 	struct ring_owner owner;
 
 	/* The opener's, from audit_start on the recorder's. */
@@ -52,6 +54,8 @@ struct audit {
 	const struct journal_record **records;                    /* of the batch at hand */
 	uint64_t highest_connection;                              /* id seen in a record */
 	uint64_t *taken;                                          /* by ring: records looked at for the batch */
+	struct stack_sample sample[SAMPLE_BATCH_MAX];             /* taken, and not stored yet: */
+	size_t sample_count;
 
 	pthread_t thread;
 	bool started, stopped, locks_made;

@@ -56,6 +56,16 @@ static void take_records(struct audit *audit, struct turn *turn)
 	}
 }
 
+/* Those of a turn that could not be stored come again. */
+static void take_samples(struct audit *audit, struct turn *turn)
+{
+	for (unsigned shard = 0; shard < audit->shards; shard++)
+		audit->sample_count += sample_ring_take(audit->samples[shard], audit->sample + audit->sample_count,
+		                                        SAMPLE_BATCH_MAX - audit->sample_count);
+	if (audit->sample_count == SAMPLE_BATCH_MAX)
+		turn->more = true;
+}
+
 /* After the records: a name is queued before the first record that needs it is published. */
 static void take_queue(struct audit *audit, struct turn *turn)
 {
@@ -90,10 +100,11 @@ static int store_queue(struct audit *audit, const struct turn *turn)
 	int r = 0;
 
 	for (uint64_t i = 0; i < turn->queued && r == 0; i++, item = item->next) {
-		if (item->is_name) {
-			r = names_set(&audit->run.services, item->id, item->action.method);
+		if (item->kind != NAME_NONE) {
+			r = names_set(&audit->run.name[item->kind], item->id, item->action.method);
 			if (r == 0)
-				r = store_name(audit->store, audit->run.id, "service", item->id, item->action.method);
+				r = store_name(audit->store, audit->run.id, item->kind, item->id,
+				               item->action.method);
 		} else {
 			r = store_action(audit->store, audit->run.id, item->time_ns, &item->action);
 		}
@@ -109,6 +120,8 @@ static int store_turn(struct audit *audit, const struct turn *turn, struct store
 		r = store_queue(audit, turn);
 	if (r == 0 && turn->count > 0)
 		r = store_records(audit->store, &audit->run, audit->records, turn->count);
+	if (r == 0)
+		r = store_samples(audit->store, &audit->run, audit->sample, audit->sample_count);
 	for (unsigned shard = 0; shard < audit->shards && r == 0; shard++)
 		if (audit->taken[shard] > 0)
 			r = store_set_position(audit->store, audit->run.id, shard,
@@ -168,6 +181,7 @@ static void finish_turn(struct audit *audit, const struct turn *turn, const stru
 
 		atomic_store_explicit(&ring->tail, tail + audit->taken[shard], memory_order_release);
 	}
+	audit->sample_count = 0;
 	pthread_mutex_lock(&audit->lock);
 	if (turn->last != NULL) {
 		done = audit->queue;
@@ -180,6 +194,7 @@ static void finish_turn(struct audit *audit, const struct turn *turn, const stru
 	audit->status.transitions += counts->transitions;
 	audit->status.connections += counts->connections;
 	audit->status.actions += counts->actions;
+	audit->status.samples += counts->samples;
 	audit->status.lost += bad;
 	audit->status.transactions++;
 	audit->status.cpu_ns = thread_cpu_ns();
@@ -322,8 +337,9 @@ static int one_turn(struct audit *audit, bool *ret_idle, bool *ret_more)
 	if (r < 0)
 		return r;
 	take_records(audit, &turn);
+	take_samples(audit, &turn);
 	take_queue(audit, &turn);
-	*ret_idle = turn.looked == 0 && turn.first == NULL;
+	*ret_idle = turn.looked == 0 && turn.first == NULL && audit->sample_count == 0;
 	*ret_more = turn.more;
 	if (*ret_idle && audit->sinks_fed)
 		tell_sinks_idle(audit);

@@ -237,8 +237,8 @@ void bind_connection(sqlite3_stmt *statement, int before, const struct run *run,
 	sqlite3_bind_text(statement, ++at, text->remote, remote_length, SQLITE_STATIC);
 	sqlite3_bind_int64(statement, ++at, first->flow.remote_port);
 	bind_text(statement, ++at, first->flags & JOURNAL_ACTIVE ? "active" : "passive");
-	bind_text(statement, ++at, names_get(&run->services, first->service));
-	bind_text(statement, ++at, names_get(&run->congestions, best->congestion));
+	bind_text(statement, ++at, names_get(&run->name[NAME_SERVICE], first->service));
+	bind_text(statement, ++at, names_get(&run->name[NAME_CONGESTION], best->congestion));
 	bind_known(statement, ++at, group->fresh, (uint64_t)(first->time_ns + run->wall_offset_ns));
 	bind_known(statement, ++at, last->flags & JOURNAL_LAST, (uint64_t)(last->time_ns + run->wall_offset_ns));
 	sqlite3_bind_int64(statement, ++at, last->to);
@@ -260,7 +260,7 @@ void bind_update(sqlite3_stmt *statement, const struct run *run, const struct gr
 	bind_known(statement, 3, group->closing != NULL, group->closing != NULL ? group->closing->cause : 0);
 	sqlite3_bind_int64(statement, 4, last->cause);
 	bind_text(statement, 5, speaker(last->last_speaker));
-	bind_text(statement, 6, full != NULL ? names_get(&run->congestions, full->congestion) : NULL);
+	bind_text(statement, 6, full != NULL ? names_get(&run->name[NAME_CONGESTION], full->congestion) : NULL);
 	bind_known(statement, 7, last->iss != 0, last->iss);
 	bind_known(statement, 8, last->irs != 0, last->irs);
 	bind_counters(statement, 8, full);

@@ -63,10 +63,31 @@ static const char schema_1[] =
         " run INTEGER NOT NULL, time INTEGER NOT NULL,"
         " uid INTEGER, pid INTEGER, method TEXT NOT NULL, arguments TEXT, result TEXT);";
 
+/* Migration 2: time series. NULL: not known yet, or not so (no pacing, no algorithm in shadow). */
+static const char schema_2[] = "CREATE TABLE sample ("
+                               " id INTEGER PRIMARY KEY,"
+                               " connection INTEGER NOT NULL,"
+                               " time INTEGER NOT NULL,"
+                               " congestion TEXT,"
+                               " phase TEXT," /* 'open', 'recovery', 'loss' */
+                               " cwnd INTEGER, ssthresh INTEGER, inflight INTEGER,"
+                               " snd_wnd INTEGER, rcv_wnd INTEGER,"
+                               " retransmits INTEGER,"
+                               " pacing INTEGER, delivery_rate INTEGER," /* bytes a second */
+                               " bytes_acked INTEGER, bytes_received INTEGER,"
+                               " srtt INTEGER, rttvar INTEGER, min_rtt INTEGER,"
+                               " shadow TEXT," /* what another algorithm would have done */
+                               " shadow_cwnd INTEGER, shadow_ssthresh INTEGER, shadow_pacing INTEGER);"
+                               "CREATE INDEX sample_connection ON sample (connection, time);"
+                               "CREATE TABLE sample_output (" /* what algorithms say about themselves */
+                               " sample INTEGER NOT NULL, algorithm TEXT NOT NULL, name TEXT NOT NULL, value REAL,"
+                               " PRIMARY KEY (sample, algorithm, name)) WITHOUT ROWID;";
+
 static const struct {
 	const char *tables, *views;
 } migrations[] = {
 	{ schema_1, VIEWS_1 },
+	{ schema_2, VIEWS_2 },
 };
 
 int schema_version(void)

@@ -66,10 +66,17 @@ void names_clear(struct names *names)
 	*names = (struct names){ 0 };
 }
 
+const char *name_kind_text(enum name_kind kind)
+{
+	static const char *const text[NAME_KIND_COUNT] = { "", "service", "congestion", "output" };
+
+	return text[kind];
+}
+
 void run_clear(struct run *run)
 {
-	names_clear(&run->services);
-	names_clear(&run->congestions);
+	for (int kind = 0; kind < NAME_KIND_COUNT; kind++)
+		names_clear(&run->name[kind]);
 	*run = (struct run){ 0 };
 }
 
@@ -222,6 +229,7 @@ int store_commit(struct store *store, struct store_counts *counts)
 		counts->transitions += store->counts.transitions;
 		counts->connections += store->counts.connections;
 		counts->actions += store->counts.actions;
+		counts->samples += store->counts.samples;
 		counts->damaged += store->counts.damaged;
 	}
 	return r;
@@ -332,6 +340,96 @@ static void bind_optional(sqlite3_stmt *statement, int at, const char *text)
 		sqlite3_bind_null(statement, at);
 }
 
+static void bind_window(sqlite3_stmt *statement, int at, uint32_t bytes)
+{
+	if (bytes == UINT32_MAX)
+		sqlite3_bind_null(statement, at);
+	else
+		sqlite3_bind_int64(statement, at, bytes);
+}
+
+/* 0: not measured yet. */
+static void bind_measured(sqlite3_stmt *statement, int at, int64_t value)
+{
+	if (value == 0)
+		sqlite3_bind_null(statement, at);
+	else
+		sqlite3_bind_int64(statement, at, value);
+}
+
+static int store_outputs(struct store *store, const struct run *run, sqlite3_int64 row, uint16_t congestion,
+                         const double *values, uint32_t count)
+{
+	sqlite3_stmt *statement = store->statement[STATEMENT_SAMPLE_OUTPUT];
+	int r = 0;
+
+	for (uint32_t i = 0; i < count && r == 0; i++) {
+		const char *name = names_get(&run->name[NAME_OUTPUT], name_output_id(congestion, i));
+
+		if (name == NULL)
+			continue;
+		sqlite3_bind_int64(statement, 1, row);
+		bind_optional(statement, 2, names_get(&run->name[NAME_CONGESTION], congestion));
+		bind_optional(statement, 3, name);
+		sqlite3_bind_double(statement, 4, values[i]);
+		r = step(store, statement);
+	}
+	return r;
+}
+
+static int store_sample(struct store *store, const struct run *run, const struct stack_sample *sample)
+{
+	static const char *const phase[] = { "open", "recovery", "loss" };
+	sqlite3_stmt *statement = store->statement[STATEMENT_SAMPLE];
+	const struct names *algorithms = &run->name[NAME_CONGESTION];
+	sqlite3_int64 row;
+	int r;
+
+	sqlite3_bind_int64(statement, 1, (sqlite3_int64)sample->connection_id);
+	sqlite3_bind_int64(statement, 2, sample->at.ns + run->wall_offset_ns);
+	bind_optional(statement, 3, names_get(algorithms, sample->congestion));
+	bind_optional(statement, 4, sample->ca_state < 3 ? phase[sample->ca_state] : NULL);
+	bind_window(statement, 5, sample->cwnd);
+	bind_window(statement, 6, sample->ssthresh);
+	sqlite3_bind_int64(statement, 7, sample->inflight);
+	sqlite3_bind_int64(statement, 8, sample->snd_wnd);
+	sqlite3_bind_int64(statement, 9, sample->rcv_wnd);
+	sqlite3_bind_int64(statement, 10, sample->retransmits);
+	bind_measured(statement, 11, (sqlite3_int64)sample->pacing_bytes_per_s);
+	bind_measured(statement, 12, (sqlite3_int64)sample->delivery_bytes_per_s);
+	sqlite3_bind_int64(statement, 13, (sqlite3_int64)sample->bytes_acked);
+	sqlite3_bind_int64(statement, 14, (sqlite3_int64)sample->bytes_received);
+	bind_measured(statement, 15, sample->srtt_ns);
+	bind_measured(statement, 16, sample->rttvar_ns);
+	bind_measured(statement, 17, sample->min_rtt_ns);
+	for (int at = 18; at <= 21; at++)
+		sqlite3_bind_null(statement, at);
+	if (sample->has_shadow) {
+		bind_optional(statement, 18, names_get(algorithms, sample->shadow));
+		bind_window(statement, 19, sample->shadow_cwnd);
+		bind_window(statement, 20, sample->shadow_ssthresh);
+		bind_measured(statement, 21, (sqlite3_int64)sample->shadow_pacing_bytes_per_s);
+	}
+	r = step(store, statement);
+	row = sqlite3_last_insert_rowid(store->db);
+	if (r == 0)
+		r = store_outputs(store, run, row, sample->congestion, sample->output, sample->output_count);
+	if (r == 0 && sample->has_shadow)
+		r = store_outputs(store, run, row, sample->shadow, sample->shadow_output,
+		                  sample->shadow_output_count);
+	store->counts.samples += r == 0;
+	return r;
+}
+
+int store_samples(struct store *store, const struct run *run, const struct stack_sample *samples, size_t count)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = store_sample(store, run, &samples[i]);
+	return r;
+}
+
 int store_set_position(struct store *store, uint64_t run, unsigned shard, uint64_t position, uint64_t last_connection)
 {
 	sqlite3_stmt *statement = store->statement[STATEMENT_SET_POSITION];
@@ -414,12 +512,12 @@ int store_run_begin(struct store *store, const struct store_run_row *row)
 	return step(store, statement);
 }
 
-int store_name(struct store *store, uint64_t run, const char *kind, uint16_t id, const char *name)
+int store_name(struct store *store, uint64_t run, enum name_kind kind, uint16_t id, const char *name)
 {
 	sqlite3_stmt *statement = store->statement[STATEMENT_NAME];
 
 	sqlite3_bind_int64(statement, 1, (sqlite3_int64)run);
-	bind_optional(statement, 2, kind);
+	bind_optional(statement, 2, name_kind_text(kind));
 	sqlite3_bind_int64(statement, 3, id);
 	bind_optional(statement, 4, name);
 	return step(store, statement);
@@ -436,8 +534,9 @@ int store_load_names(struct store *store, struct run *run)
 		const char *name = (const char *)sqlite3_column_text(statement, 2);
 		uint16_t id = (uint16_t)sqlite3_column_int(statement, 1);
 
-		if (kind != NULL && name != NULL)
-			r = names_set(strcmp(kind, "service") == 0 ? &run->services : &run->congestions, id, name);
+		for (int i = NAME_SERVICE; kind != NULL && name != NULL && r == 0 && i < NAME_KIND_COUNT; i++)
+			if (strcmp(kind, name_kind_text(i)) == 0)
+				r = names_set(&run->name[i], id, name);
 	}
 	if (r == 0 && result != SQLITE_DONE) {
 		snprintf(store->error, sizeof(store->error), "%s", sqlite3_errmsg(store->db));

@@ -21,18 +21,27 @@ int names_set(struct names *names, uint16_t id, const char *name);
 const char *names_get(const struct names *names, uint16_t id); /* NULL: none */
 void names_clear(struct names *names);
 
+/* What has a name. */
+enum name_kind { NAME_NONE, NAME_SERVICE, NAME_CONGESTION, NAME_OUTPUT, NAME_KIND_COUNT };
+const char *name_kind_text(enum name_kind kind); /* in the table `name` */
+/* The id under which a congestion algorithm's output is named. */
+static inline uint16_t name_output_id(uint16_t congestion, uint32_t index)
+{
+	return (uint16_t)(congestion * STACK_SAMPLE_OUTPUTS_MAX + index);
+}
+
 /* Whose records they are: what their numbers and times mean. */
 struct run {
 	uint64_t id;
 	int64_t wall_offset_ns;
-	struct names services, congestions;
+	struct names name[NAME_KIND_COUNT];
 };
 
 void run_clear(struct run *run);
 
 /* Rows written by a transaction, or by all since the start. */
 struct store_counts {
-	uint64_t transitions, connections, actions;
+	uint64_t transitions, connections, actions, samples;
 	uint64_t damaged; /* records that made no sense, or whose row was there already */
 };
 
@@ -61,6 +70,9 @@ void store_rollback(struct store *store);
 int store_records(struct store *store, const struct run *run, const struct journal_record *const *records,
                   size_t count);
 
+/* Rows of `sample` and `sample_output`. */
+int store_samples(struct store *store, const struct run *run, const struct stack_sample *samples, size_t count);
+
 /* All records of this run's ring before number `position` are stored; the highest connection id among them. */
 int store_set_position(struct store *store, uint64_t run, unsigned shard, uint64_t position,
                        uint64_t last_connection);
@@ -77,7 +89,7 @@ struct store_run_row {
 
 /* Does nothing when the run is there already. */
 int store_run_begin(struct store *store, const struct store_run_row *row);
-int store_name(struct store *store, uint64_t run, const char *kind, uint16_t id, const char *name);
+int store_name(struct store *store, uint64_t run, enum name_kind kind, uint16_t id, const char *name);
 /* Closes the run and its connections that are still open, each at `time_ns` or, if later, at its last transition.
  * *ret_closed is how many these were. */
 int store_run_end(struct store *store, uint64_t run, int64_t time_ns, const char *ending, unsigned cause,

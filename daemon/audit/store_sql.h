@@ -25,6 +25,13 @@
 	" bytes_received = coalesce(?13, bytes_received), bytes_acked = coalesce(?14, bytes_acked),"                 \
 	" bytes_retransmitted = coalesce(?15, bytes_retransmitted)"
 
+#define INSERT_SAMPLE                                                                                                \
+	"INSERT INTO sample (connection, time, congestion, phase, cwnd, ssthresh, inflight, snd_wnd, rcv_wnd,"       \
+	" retransmits, pacing, delivery_rate, bytes_acked, bytes_received, srtt, rttvar, min_rtt,"                   \
+	" shadow, shadow_cwnd, shadow_ssthresh, shadow_pacing) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "    \
+	"?11,"                                                                                                       \
+	" ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)"
+
 #define STORE_STATEMENTS(X)                                                                                          \
 	X(BEGIN, "BEGIN IMMEDIATE")                                                                                  \
 	X(COMMIT, "COMMIT")                                                                                          \
@@ -50,6 +57,8 @@
 	                   " WHERE run = ?1 AND closed IS NULL")                                                     \
 	X(ACTION, "INSERT INTO action (run, time, uid, pid, method, arguments, result)"                              \
 	          " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                                            \
+	X(SAMPLE, INSERT_SAMPLE)                                                                                     \
+	X(SAMPLE_OUTPUT, "INSERT INTO sample_output (sample, algorithm, name, value) VALUES (?1, ?2, ?3, ?4)")       \
 	X(NEXT_OPEN_RUN, "SELECT id, started FROM run WHERE id > ?1 AND ended IS NULL ORDER BY id LIMIT 1")          \
 	X(HIGHEST, "SELECT max(coalesce((SELECT max(id) FROM run), 0), coalesce((SELECT max(run) FROM ring), 0)),"   \
 	           " max(coalesce((SELECT max(id) FROM connection), 0),"                                             \

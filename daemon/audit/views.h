@@ -1,5 +1,5 @@
 #pragma once
-/* The views of migration 1: what a person reads. Times are ISO 8601 in UTC with microseconds. */
+/* The views: what a person reads. Times are ISO 8601 in UTC with microseconds. */
 
 /* The text of a time column; NULL stays NULL. */
 #define VIEW_ISO(ns)                                                                                                 \
@@ -121,3 +121,49 @@
 	                                                                                                                                                               " LEFT JOIN cause last ON last.id = c.last_cause"                               \
 	                                                                                                                                                               " WHERE c.closed IS NOT NULL"                                                   \
 	                                                                                                                                                               " GROUP BY c.closing_cause, c.last_cause ORDER BY connections DESC;"
+
+/* clang-format off: what a person reads should be readable here, too. */
+#define VIEWS_2                                                                                                      \
+	"CREATE VIEW samples AS SELECT"                                                                              \
+	" s.id AS sample, s.connection, " VIEW_ISO(                                                                  \
+	        "s.time") " AS time,"                                                                                \
+	                  " s.congestion, s.phase, s.cwnd, s.ssthresh, s.inflight, s.snd_wnd, s.rcv_wnd, "           \
+	                  "s.retransmits,"                                                                           \
+	                  " s.pacing, s.delivery_rate, s.bytes_acked, s.bytes_received,"                             \
+	                  " round(s.srtt / 1e6, 3) AS srtt_ms, round(s.rttvar / 1e6, 3) AS rttvar_ms,"               \
+	                  " round(s.min_rtt / 1e6, 3) AS min_rtt_ms,"                                                \
+	                  " s.shadow, s.shadow_cwnd, s.shadow_ssthresh, s.shadow_pacing"                             \
+	                  " FROM sample s;"                                                                          \
+                                                                                                                     \
+	                  "CREATE VIEW outputs AS SELECT"                                                            \
+	                  " s.connection, " VIEW_ISO(                                                                \
+	                          "s.time") " AS time, o.algorithm, o.name, o.value, o.sample"                       \
+	                                    " FROM sample_output o JOIN sample s ON s.id = o.sample;"                \
+                                                                                                                     \
+	                                    /* An A/B test in one row for each arm: connections that have ended and  \
+	                                       sent something. */                                                    \
+	                                    "CREATE VIEW congestion_comparison AS SELECT"                            \
+	                                    " service, congestion, count(*) AS connections, sum(bytes_acked) AS "    \
+	                                    "bytes_acked,"                                                           \
+	                                    " CAST(sum(bytes_acked) / nullif(sum(closed - opened) / 1e9, 0) AS "     \
+	                                    "INTEGER) AS goodput,"                                                   \
+	                                    " round(1.0 * sum(bytes_retransmitted) / sum(bytes_acked + "             \
+	                                    "bytes_retransmitted), 6) AS retransmission_ratio,"                      \
+	                                    " round(avg(srtt) / 1e6, 3) AS mean_srtt_ms,"                            \
+	                                    " round(avg(closed - opened) / 1e9, 6) AS mean_duration_s,"              \
+	                                    " round(avg(retransmits), 3) AS mean_retransmits"                        \
+	                                    " FROM connection WHERE closed IS NOT NULL AND bytes_acked > 0"          \
+	                                    " GROUP BY service, congestion ORDER BY service, congestion;"            \
+                                                                                                                     \
+	                                    /* What the algorithm in shadow would have done, beside what was done.   \
+	                                     */                                                                      \
+	                                    "CREATE VIEW shadow_comparison AS SELECT"                                \
+	                                    " connection, congestion, shadow, count(*) AS samples,"                  \
+	                                    " CAST(avg(cwnd) AS INTEGER) AS mean_cwnd, CAST(avg(shadow_cwnd) AS "    \
+	                                    "INTEGER) AS mean_shadow_cwnd,"                                          \
+	                                    " round(avg(1.0 * shadow_cwnd / cwnd), 3) AS mean_ratio,"                \
+	                                    " min(shadow_cwnd) AS least_shadow_cwnd, max(shadow_cwnd) AS "           \
+	                                    "most_shadow_cwnd"                                                       \
+	                                    " FROM sample WHERE shadow IS NOT NULL AND cwnd > 0"                     \
+	                                    " GROUP BY connection, congestion, shadow;"
+/* clang-format on */

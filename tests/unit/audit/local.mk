@@ -13,6 +13,7 @@ audit_tests = \
 	tests/unit/audit/test_full_disk \
 	tests/unit/audit/test_readers \
 	tests/unit/audit/test_recorder \
+	tests/unit/audit/test_samples \
 	tests/unit/audit/test_schema
 check_PROGRAMS += $(audit_tests)
 TESTS += $(audit_tests)
@@ -25,5 +26,7 @@ tests_unit_audit_test_readers_SOURCES = tests/unit/audit/test_readers.c $(audit_
 tests_unit_audit_test_readers_LDADD = $(AUDIT_TEST_LIBS) $(CMOCKA_LIBS)
 tests_unit_audit_test_recorder_SOURCES = tests/unit/audit/test_recorder.c $(audit_support)
 tests_unit_audit_test_recorder_LDADD = $(AUDIT_TEST_LIBS) $(CMOCKA_LIBS)
+tests_unit_audit_test_samples_SOURCES = tests/unit/audit/test_samples.c $(audit_support)
+tests_unit_audit_test_samples_LDADD = $(AUDIT_TEST_LIBS) $(CMOCKA_LIBS)
 tests_unit_audit_test_schema_SOURCES = tests/unit/audit/test_schema.c $(audit_support)
 tests_unit_audit_test_schema_LDADD = $(AUDIT_TEST_LIBS) $(CMOCKA_LIBS)
