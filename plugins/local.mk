@@ -1,7 +1,7 @@
 # plugins: one shared object, one symbol each
 pkglib_LTLIBRARIES += plugins/congestion/cubic.la
 
-plugins_congestion_cubic_la_SOURCES = plugins/congestion/cubic.c
+plugins_congestion_cubic_la_SOURCES = plugins/congestion/cubic.c plugins/congestion/hystart.h
 plugins_congestion_cubic_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 plugins_congestion_cubic_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)
 plugins_congestion_cubic_la_LIBADD = -lm

@@ -57,12 +57,16 @@ libcontest_la_LIBADD = libsim.la libimpair.la libcore.la $(SODIUM_LIBS) -ldl -lm
 libcontest_la_DEPENDENCIES = libsim.la libimpair.la libcore.la $(filter plugins/congestion/%,$(pkglib_LTLIBRARIES))
 contest_tests = \
 	tests/sim/test_contest \
+	tests/sim/test_cubic \
 	tests/sim/test_newreno
 contest_ldadd = libcontest.la $(CMOCKA_LIBS)
 check_PROGRAMS += $(contest_tests)
 TESTS += $(contest_tests)
 tests_sim_test_contest_SOURCES = tests/sim/test_contest.c
 tests_sim_test_contest_LDADD = $(contest_ldadd)
+tests_sim_test_cubic_SOURCES = tests/sim/test_cubic.c
+tests_sim_test_cubic_LDADD = $(contest_ldadd)
+EXTRA_DIST += tests/sim/curves/cubic.txt tests/sim/curves/cubic-hystart.txt
 tests_sim_test_newreno_SOURCES = tests/sim/test_newreno.c
 tests_sim_test_newreno_LDADD = $(contest_ldadd)
 EXTRA_DIST += tests/sim/curves/reno.txt tests/sim/curves/newreno.txt

@@ -103,6 +103,7 @@ static void test_flows(void **state)
 		{ .write_bytes = 1000, .write_pause = DURATION_MS(10) },
 	};
 	struct contest *contest = contest_begin(&path, flows, 4, DURATION_MS(10), 1);
+	struct contest_bottleneck line;
 
 	(void)state;
 	contest_run(contest, DURATION_MS(990));
@@ -117,7 +118,8 @@ static void test_flows(void **state)
 	assert_true(contest_goodput(contest, 1, DURATION_MS(3500), DURATION_S(4)) > 4 * MBIT);
 	contest_line(contest)->options.bytes_per_s = MBIT;
 	contest_run(contest, DURATION_S(6));
-	assert_true(contest_goodput(contest, 1, DURATION_S(5), DURATION_S(6)) < MBIT);
+	line = contest_bottleneck(contest, DURATION_S(5), DURATION_S(6));
+	assert_true(line.bytes > MBIT * 0.9 && line.bytes <= MBIT * 1.02);
 	contest_end(contest);
 }
 

@@ -24,11 +24,12 @@
 static const uint32_t harms[] = { 0, 1000, 10000, 30000 }; /* per million */
 #define HARMS 4
 
-static const struct tapstack_param_value cubic_values[] = { { 0.4, NULL }, { 0.7, NULL }, { 1, NULL }, { 1, NULL } };
+#define PARAMS_MAX 32
+static struct tapstack_param_value cubic_values[PARAMS_MAX];
 static struct stack_congestion cubic = {
 	.name = "cubic",
 	.id = 1,
-	.params = { sizeof(struct tapstack_params), 4, cubic_values },
+	.params = { .struct_size = sizeof(struct tapstack_params), .value = cubic_values },
 };
 
 struct way {
@@ -223,6 +224,9 @@ int main(void)
 	int bad;
 
 	cubic.ops = tapstack_plugin.ops;
+	cubic.params.count = tapstack_plugin.param_count;
+	for (uint32_t i = 0; i < tapstack_plugin.param_count && i < PARAMS_MAX; i++)
+		cubic_values[i].number = tapstack_plugin.params[i].initial;
 	snprintf(name, sizeof(name), "%s/tests/sim/goodput.txt", folder ? folder : ".");
 	for (size_t w = 0; w < WAYS; w++) {
 		for (size_t p = 0; p < PATHS; p++) {

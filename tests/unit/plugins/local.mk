@@ -1,12 +1,14 @@
 # unit tests of plugins: each is linked with the plugin it tests
 check_PROGRAMS += tests/unit/plugins/test_cubic
 TESTS += tests/unit/plugins/test_cubic
-tests_unit_plugins_test_cubic_SOURCES = tests/unit/plugins/test_cubic.c plugins/congestion/cubic.c
+tests_unit_plugins_test_cubic_SOURCES = tests/unit/plugins/test_cubic.c tests/unit/plugins/flow.h \
+	plugins/congestion/cubic.c plugins/congestion/hystart.h
 tests_unit_plugins_test_cubic_LDADD = $(CMOCKA_LIBS) -lm
 
 check_PROGRAMS += tests/unit/plugins/test_newreno
 TESTS += tests/unit/plugins/test_newreno
-tests_unit_plugins_test_newreno_SOURCES = tests/unit/plugins/test_newreno.c tests/unit/plugins/flow.h plugins/congestion/newreno.c
+tests_unit_plugins_test_newreno_SOURCES = tests/unit/plugins/test_newreno.c tests/unit/plugins/flow.h \
+	plugins/congestion/newreno.c
 tests_unit_plugins_test_newreno_LDADD = $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/plugins/test_dctcp
@@ -26,3 +28,9 @@ TESTS += tests/unit/plugins/test_prague
 tests_unit_plugins_test_prague_SOURCES = tests/unit/plugins/test_prague.c tests/unit/plugins/flow.h tests/unit/plugins/marks.h \
 	plugins/congestion/prague.c
 tests_unit_plugins_test_prague_LDADD = $(CMOCKA_LIBS) -lm
+
+check_PROGRAMS += tests/unit/plugins/test_hystart
+TESTS += tests/unit/plugins/test_hystart
+tests_unit_plugins_test_hystart_SOURCES = tests/unit/plugins/test_hystart.c tests/unit/plugins/flow.h \
+	plugins/congestion/cubic.c plugins/congestion/hystart.h
+tests_unit_plugins_test_hystart_LDADD = $(CMOCKA_LIBS) -lm
