@@ -207,7 +207,7 @@ static void work(struct logger *logger)
 		opened = call_optional(logger->options.ops->reopen, logger->state);
 	if (count > 0)
 		taken = hand_over(logger, count);
-	if (count > 0 && drained)
+	if (count > 0 && drained && logger->options.ops->idle == NULL)
 		flushed = call_optional(logger->options.ops->flush, logger->state);
 	if (drained)
 		idled = call_idle(logger, &wait_ns);

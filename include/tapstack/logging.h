@@ -127,9 +127,9 @@ struct tapstack_log_ops {
 	int (*open)(const struct tapstack_log_env *env, const struct tapstack_params *params, void **ret_state);
 	/* Required. `count` events, oldest first. An error is counted and shown; the events are not offered again. */
 	int (*events)(void *state, const struct tapstack_log_event *events, size_t count);
-	/* Optional. Nothing more is waiting: write out what is buffered, or leave it for idle(). Once more right
-	 * before close, for what can be delivered within a second or so: what counts() calls waiting after that is
-	 * lost. */
+	/* Optional. Write out what is buffered, as far as a second or so is enough. Called right before close: what
+	 * counts() calls waiting after that is lost; and, where there is no idle(), whenever no events are waiting.
+	 */
 	int (*flush)(void *state);
 	/* Optional. Log rotation (SIGHUP): open files again. */
 	int (*reopen)(void *state);
@@ -139,7 +139,7 @@ struct tapstack_log_ops {
 	 * instance). As with events. */
 	int (*packets)(void *state, const struct tapstack_log_packet *packets, size_t count);
 	/* Optional; since 0.2. Time for what has to happen without events: a batch that is old enough to be sent, a
-	 * connection to be tried again. Called when nothing is waiting, and again when *ret_wait_ns have passed,
+	 * connection to be tried again. Called when no events are waiting, and again when *ret_wait_ns have passed,
 	 * unless events came first; INT64_MAX, which is what it is set to: not before the next events. While events
 	 * come without a pause it is not called: events() has to look at the time itself. */
 	int (*idle)(void *state, int64_t *ret_wait_ns);

@@ -4,7 +4,7 @@
  * The library says nothing when there is no journal at all; whether its socket is there is looked at before each
  * batch, so that what goes nowhere is counted. A journal that has a namespace (LogNamespace= of the unit) is found by
  * the library, as systemd puts its socket in the usual place. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include "event.h"
 

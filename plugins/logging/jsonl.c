@@ -2,7 +2,7 @@
  *
  * Lines are written whole: what could not be written because the disk was full is lost (and reported to the host),
  * but the line after it begins on a line of its own. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include "event.h"
 
 #include <errno.h>

@@ -15,3 +15,10 @@ plugins_logging_journal_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(SYSTEMD_CFLAGS)
 plugins_logging_journal_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)
 plugins_logging_journal_la_LIBADD = $(SYSTEMD_LIBS)
 endif
+
+pkglib_LTLIBRARIES += plugins/logging/syslog.la
+SYSLOG_SOURCES = plugins/logging/syslog.c plugins/logging/syslog_format.h plugins/logging/syslog_format.c \
+	plugins/logging/syslog_out.h plugins/logging/syslog_out.c $(EVENT_SOURCES)
+plugins_logging_syslog_la_SOURCES = $(SYSLOG_SOURCES)
+plugins_logging_syslog_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+plugins_logging_syslog_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)

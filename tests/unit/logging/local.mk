@@ -15,3 +15,11 @@ endif
 tests_unit_logging_test_journal_SOURCES = tests/unit/logging/test_journal.c plugins/logging/journal.c $(LOG_TEST_SOURCES)
 tests_unit_logging_test_journal_CPPFLAGS = $(INCLUDE_CPPFLAGS) $(SYSTEMD_CFLAGS)
 tests_unit_logging_test_journal_LDADD = $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+
+check_PROGRAMS += tests/unit/logging/test_syslog
+TESTS += tests/unit/logging/test_syslog
+tests_unit_logging_test_syslog_SOURCES = tests/unit/logging/test_syslog.c tests/unit/logging/rfc5424.h \
+	tests/unit/logging/rfc5424.c tests/unit/logging/log_event.h tests/unit/logging/log_event.c \
+	tests/support/namespace.h tests/support/namespace.c $(SYSLOG_SOURCES)
+tests_unit_logging_test_syslog_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
+tests_unit_logging_test_syslog_LDADD = $(CMOCKA_LIBS)
