@@ -12,6 +12,7 @@ void stack_config_init(struct stack_config *config)
 	*config = (struct stack_config){
 		.mtu_bytes = 1500,
 		.dad_transmits = 1,
+		.congestion_budget = DURATION_US(100),
 		.connections_max = 131072,
 		.half_open_max = 16384,
 		.time_wait_max = 131072,
@@ -213,11 +214,10 @@ int stack_new(const struct stack_config *config, const struct memory *memory, st
 	if (!stack)
 		return -ENOMEM;
 	stack->config = *config;
-	if (!stack->config.congestion_default)
-		stack->config.congestion_default = stack_builtin_reno();
 	stack->host_memory = *memory;
 	stack->memory = (struct memory){ counted_alloc, counted_free, stack };
 	init_values(stack, now);
+	choice_init(stack);
 	stack_set_offload(stack, config->gso_bytes_max, config->checksum_offload);
 	if (make_pools(stack) < 0) {
 		stack_free(stack);
@@ -255,6 +255,9 @@ void stack_free(struct stack *stack)
 	if (!stack)
 		return;
 	free_outside_pools(stack);
+	choice_done(stack);
+	samples_done(stack);
+	notices_done(stack);
 	pools[0] = &stack->conns;
 	pools[1] = &stack->half_opens;
 	pools[2] = &stack->time_waits;

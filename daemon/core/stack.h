@@ -44,6 +44,7 @@ struct stack_congestion {
 	/* What refers to it, over all stacks that share it: connections (acting or in shadow), listeners, rules, and
 	 * the stack's default. NULL: not counted. */
 	_Atomic uint32_t *users;
+	uint32_t output_count; /* of its named outputs; of more than STACK_OUTPUTS_MAX none is looked at */
 };
 
 /* Explicit Congestion Notification (RFC 3168, RFC 9768): what a SYN of ours asks for, and what a peer's SYN gets. */
@@ -467,6 +468,7 @@ int stack_abort(struct stack *stack, struct conn_handle conn);
 /* Which algorithm a connection begins with: that of the first rule that fits, else its listener's or
  * stack_connect_options.congestion, else the stack's default. Several arms are an A/B test: one of them is taken by a
  * keyed hash of the five-tuple, as often as its weight has it. */
+#define STACK_OUTPUTS_MAX 64 /* named outputs of an algorithm */
 #define STACK_RULE_ARMS_MAX 8
 struct stack_congestion_rule {
 	bool any_service;
@@ -511,7 +513,7 @@ size_t stack_move_congestion(struct stack *stack, uint64_t *cursor, const struct
 
 /* A point of a connection's time series: taken when something in it has changed, and not sooner than `sample_every`
  * after the last; and once more when the connection ends. */
-#define STACK_SAMPLE_OUTPUTS_MAX 8
+#define STACK_SAMPLE_OUTPUTS_MAX 8 /* the first of them are kept */
 struct stack_sample {
 	uint64_t connection_id;
 	struct instant at;
@@ -541,6 +543,7 @@ struct stack_notice {
 	uint64_t connection_id;
 	struct instant at;
 	uint16_t from, to; /* ids of congestion algorithms */
+	bool shadow;       /* `from` was in shadow, and is gone; nothing else has changed */
 	uint32_t offences; /* enum stack_offence, those that were seen */
 	uint32_t count;
 	uint64_t cwnd_wanted, pacing_wanted; /* the worst of each */
@@ -570,6 +573,13 @@ struct stack_conn_info {
 	uint8_t snd_wscale, rcv_wscale, ca_state; /* ca_state: 0 open, 1 recovery, 2 loss (RTO) */
 	uint16_t service;
 	const char *congestion;
+	const char *shadow; /* NULL: no algorithm in shadow */
+	uint16_t congestion_id, shadow_id;
+	uint16_t congestion_offences; /* of the algorithm that acts, not counting those that are forgiven */
+	/* Named outputs, in the order of the plugin's table */
+	uint8_t output_count, shadow_output_count;
+	double output[STACK_SAMPLE_OUTPUTS_MAX], shadow_output[STACK_SAMPLE_OUTPUTS_MAX];
+	uint64_t shadow_cwnd, shadow_ssthresh, shadow_pacing_rate;
 	struct instant opened, last_snd, last_rcv,
 	        last_data_rcv; /* 0: never. last_snd: data; last_rcv: what was acceptable */
 	struct duration rto, srtt, rttvar, min_rtt, timer_left; /* timer_left: of retransmission; 0 none */
@@ -721,7 +731,10 @@ size_t stack_paths(const struct stack *stack, struct stack_path_info *ret_infos,
 	X(cwnd_validations, "congestion windows halved because half of them was not used for five minutes")          \
 	X(ecn_ect_in, "TCP packets received as ECN-capable")                                                         \
 	X(ecn_ce_in, "TCP packets received as marked Congestion Experienced")                                        \
-	X(congestion_offences, "decisions of congestion plugins that had to be corrected")                           \
+	X(congestion_offences,                                                                                       \
+	  "decisions of congestion plugins that had to be corrected, and callbacks beyond their time")               \
+	X(samples_missed, "points of time series that nobody took in time")                                          \
+	X(notices_missed, "notices that nobody took in time")                                                        \
 	X(alloc_failures, "times memory was refused")                                                                \
 	X(path_mtu_reports, "ICMP messages about packets too big for the path")                                      \
 	X(path_mtu_black_holes, "paths found to swallow large packets")                                              \

@@ -76,7 +76,8 @@ static int offer(struct registry *registry, const struct registry_report *report
 		                                         .id = id,
 		                                         .ops = &version->file.ops.congestion,
 		                                         .params = version->params,
-		                                         .users = &version->users };
+		                                         .users = &version->users,
+		                                         .output_count = version->file.plugin->output_count };
 	return 0;
 }
 

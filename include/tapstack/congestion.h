@@ -82,8 +82,9 @@ struct tapstack_cc_lost {
 /* What the plugin wants. The host hands in the decision in force; change what should change.
  *
  * The host checks it. These are offences: a cwnd below one segment (raised to it), pacing below one segment a round
- * trip (raised to it), a callback beyond its time budget. They are counted (`tapstackctl counters`); a connection
- * whose algorithm has offended eight times goes on with the built-in Reno, which is written to the log and the audit.
+ * trip, of 10 ms at least (raised to it), a callback beyond its time budget (64 in time make one forgotten). They are
+ * counted (`tapstackctl counters`); a connection whose algorithm has offended eight times goes on with the built-in
+ * Reno, which is written to the log and the audit.
  * Not an offence, only cut: a cwnd above 2^30. */
 struct tapstack_cc_decision {
 	uint64_t cwnd_bytes;         /* most that may be in flight */

@@ -47,6 +47,7 @@ static void remove_listener(struct stack *stack, struct listener *listener, enum
 	*slot = listener->next_slot;
 	stack->in_state[TCPS_LISTEN]--;
 	profile_put(stack, listener->tcp);
+	algorithm_release(listener->options.congestion);
 	pool_put(&stack->listeners, listener);
 }
 

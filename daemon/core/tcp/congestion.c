@@ -1,29 +1,6 @@
-/* The host of congestion control: hands facts to an algorithm, checks what it decides, and falls back to the built-in
- * Reno when an algorithm keeps deciding nonsense. */
+/* What congestion algorithms are told, and when; what their decisions mean for sending. How they are run is in
+ * algorithm.c. */
 #include "core/tcp/engine.h"
-
-#define CWND_MAX (1u << 30)
-#define OFFENCES_MAX 8
-
-_Static_assert((int)TAPSTACK_CC_ECN_NONE == (int)ECN_NONE && (int)TAPSTACK_CC_ECN_CLASSIC == (int)ECN_CLASSIC &&
-                       (int)TAPSTACK_CC_ECN_ACCURATE == (int)ECN_ACCURATE,
-               "one is told as the other");
-
-/* Plugins of before 0.2 end before it. */
-static bool has_on_lost(const struct tapstack_cc_ops *ops)
-{
-	return ops->struct_size >= TAPSTACK_SIZE_UP_TO(struct tapstack_cc_ops, on_lost) && ops->on_lost;
-}
-
-static void *state_of(struct conn *conn)
-{
-	void *outside;
-
-	if (!(conn->flags & CONN_CC_OUTSIDE))
-		return conn->cc_state;
-	memcpy(&outside, conn->cc_state, sizeof(outside));
-	return outside;
-}
 
 uint32_t congestion_pipe(const struct conn *conn)
 {
@@ -37,47 +14,7 @@ uint32_t congestion_pipe(const struct conn *conn)
 	return outstanding > gone ? outstanding - gone : 0;
 }
 
-static struct tapstack_cc_decision decision_in_force(const struct conn *conn)
-{
-	return (struct tapstack_cc_decision){
-		.cwnd_bytes = conn->cwnd,
-		.ssthresh_bytes = conn->ssthresh == UINT32_MAX ? UINT64_MAX : conn->ssthresh,
-		.pacing_bytes_per_s = conn->pacing_bytes_per_s,
-		.burst_bytes_max = conn->burst_max,
-	};
-}
-
-void congestion_done(struct stack *stack, struct conn *conn)
-{
-	if (conn->flags & CONN_CC_OUTSIDE)
-		stack->memory.free(stack->memory.context, state_of(conn), conn->congestion->ops->state_size);
-	conn->flags &= ~(uint32_t)CONN_CC_OUTSIDE;
-	memset(conn->cc_state, 0, sizeof(conn->cc_state));
-}
-
-/* Takes a decision over; false: it had to be corrected. */
-static bool take_decision(struct conn *conn, const struct tapstack_cc_decision *decision)
-{
-	uint64_t cwnd = decision->cwnd_bytes, ssthresh = decision->ssthresh_bytes;
-	bool sane = cwnd >= conn->mss;
-
-	if (!sane)
-		cwnd = conn->mss;
-	conn->cwnd = (uint32_t)(cwnd > CWND_MAX ? CWND_MAX : cwnd);
-	if (ssthresh < conn->mss)
-		ssthresh = conn->mss;
-	conn->ssthresh = ssthresh > CWND_MAX ? UINT32_MAX : (uint32_t)ssthresh;
-	conn->pacing_bytes_per_s = decision->pacing_bytes_per_s;
-	conn->burst_max = decision->burst_bytes_max;
-	if (conn->pacing_bytes_per_s > 0 && conn->pacing_bytes_per_s < conn->mss) {
-		conn->pacing_bytes_per_s = conn->mss; /* slower than a segment a second would starve the connection */
-		sane = false;
-	}
-	return sane;
-}
-
-/* RFC 6928 section 2, and one segment when the handshake has lost one (RFC 5681 section 3.1). */
-static uint32_t initial_window(const struct conn *conn)
+uint32_t congestion_initial_window(const struct conn *conn)
 {
 	uint32_t segments = conn->tcp->initial_window_segments;
 	uint32_t bound = segments * 1460 > 2u * conn->mss ? segments * 1460 : 2u * conn->mss;
@@ -85,60 +22,6 @@ static uint32_t initial_window(const struct conn *conn)
 	if (conn->flags & CONN_SYN_RETRANSMITTED)
 		return conn->mss;
 	return segments * conn->mss < bound ? segments * conn->mss : bound;
-}
-
-/* Begins with an algorithm, from the decision in force. False: it refused, or there is no memory for its state. */
-static bool begin(struct stack *stack, struct conn *conn, const struct stack_congestion *congestion)
-{
-	struct tapstack_cc_decision decision = decision_in_force(conn);
-	struct tapstack_cc_env env = {
-		.struct_size = sizeof(env),
-		.mss_bytes = conn->mss,
-		.now_ns = stack->now.ns,
-		.initial_cwnd_bytes = initial_window(conn),
-		.random = random_u64(&stack->random),
-		.srtt_ns = conn->rtt.srtt.ns,
-		.min_rtt_ns = conn->rtt.min.ns,
-		.ecn = conn->agreed.ecn,
-	};
-
-	conn->congestion = congestion;
-	memset(conn->cc_state, 0, sizeof(conn->cc_state));
-	if (congestion->ops->state_size > CC_INLINE_BYTES) {
-		void *outside = stack->memory.alloc(stack->memory.context, congestion->ops->state_size);
-
-		if (!outside)
-			return false;
-		memcpy(conn->cc_state, &outside, sizeof(outside));
-		conn->flags |= CONN_CC_OUTSIDE;
-	}
-	if (congestion->ops->init(state_of(conn), &env, &congestion->params, &decision) < 0) {
-		congestion_done(stack, conn);
-		return false;
-	}
-	take_decision(conn, &decision);
-	return true;
-}
-
-void congestion_init(struct stack *stack, struct conn *conn)
-{
-	conn->cwnd = initial_window(conn);
-	conn->ssthresh = UINT32_MAX;
-	if (!begin(stack, conn, conn->congestion))
-		begin(stack, conn, stack_builtin_reno());
-}
-
-static void decide(struct stack *stack, struct conn *conn, const struct tapstack_cc_decision *decision)
-{
-	if (take_decision(conn, decision))
-		return;
-	COUNT(stack, congestion_offences);
-	if (++conn->cc_offences < OFFENCES_MAX || conn->congestion == stack_builtin_reno())
-		return;
-	congestion_done(stack, conn);
-	conn->pacing_bytes_per_s = 0;
-	conn->burst_max = 0;
-	begin(stack, conn, stack_builtin_reno());
 }
 
 /* Without a send queue all has been acknowledged, and what the peer had thrown away has arrived twice. */
@@ -194,7 +77,7 @@ static void validate_on_ack(struct stack *stack, struct conn *conn, uint32_t ack
 {
 	struct validation *validation;
 
-	if (conn->tcp->cwnd_validation && !conn->extra && conn->cwnd > initial_window(conn))
+	if (conn->tcp->cwnd_validation && !conn->extra && conn->cwnd > congestion_initial_window(conn))
 		conn_extra(stack, conn); /* without memory there is no validation */
 	validation = validation_of(conn);
 	if (!validation)
@@ -207,7 +90,7 @@ static void validate_on_ack(struct stack *stack, struct conn *conn, uint32_t ack
 static void give_up_unused(struct stack *stack, struct conn *conn)
 {
 	struct validation *validation = validation_of(conn);
-	uint32_t least = initial_window(conn);
+	uint32_t least = congestion_initial_window(conn);
 
 	if (!validation)
 		return;
@@ -261,7 +144,6 @@ static void reduce_by_use(struct stack *stack, struct conn *conn, enum tapstack_
 /* `flight`: what was outstanding when the event came up. */
 static void tell_event(struct stack *stack, struct conn *conn, enum tapstack_cc_event event, uint32_t flight)
 {
-	struct tapstack_cc_decision decision = decision_in_force(conn);
 	struct tapstack_cc_sample sample;
 	uint32_t cwnd_before = conn->cwnd;
 
@@ -270,8 +152,7 @@ static void tell_event(struct stack *stack, struct conn *conn, enum tapstack_cc_
 	if (conn->tx)
 		sample.lost_bytes = conn->tx->sent.lost_bytes;
 	sample.ece = event == TAPSTACK_CC_ECN;
-	conn->congestion->ops->on_event(state_of(conn), event, &sample, &decision);
-	decide(stack, conn, &decision);
+	algorithm_tell(stack, conn, &(struct told){ .what = TOLD_EVENT, .event = event, .sample = &sample });
 	reduce_by_use(stack, conn, event, flight, cwnd_before);
 	if (event == TAPSTACK_CC_LOSS || event == TAPSTACK_CC_RTO || event == TAPSTACK_CC_ECN) {
 		ecn_reduced(conn);
@@ -309,7 +190,6 @@ void congestion_delivered(struct conn *conn, uint32_t bytes)
 void congestion_on_ack(struct stack *stack, struct conn *conn, const struct tcp_segment *seg,
                        const struct sent_news *news, int64_t rtt_ns, uint64_t inflight_before)
 {
-	struct tapstack_cc_decision decision;
 	struct tapstack_cc_sample sample;
 	struct send_queue *tx = conn->tx;
 
@@ -334,9 +214,7 @@ void congestion_on_ack(struct stack *stack, struct conn *conn, const struct tcp_
 		           (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una) + news->acked_bytes);
 	if (conn->agreed.ecn != ECN_NONE && conn->extra)
 		sample.ce_total_bytes = conn->extra->ecn.ce_bytes;
-	decision = decision_in_force(conn);
-	conn->congestion->ops->on_ack(state_of(conn), &sample, &decision);
-	decide(stack, conn, &decision);
+	algorithm_tell(stack, conn, &(struct told){ .what = TOLD_ACK, .sample = &sample });
 	validate_on_ack(stack, conn, news->acked_bytes);
 	if (sample.round_start)
 		conn->flags &= ~(uint32_t)CONN_CWND_LIMITED;
@@ -354,7 +232,6 @@ void congestion_lost(void *context, const struct sent *entry)
 	struct stack *stack = witness->stack;
 	struct conn *conn = witness->conn;
 	uint32_t bytes = (uint32_t)seq_diff(seq_min(entry->end, conn->snd_end), entry->start); /* the FIN is none */
-	struct tapstack_cc_decision decision;
 	struct tapstack_cc_lost lost;
 
 	if (is_mtu_probe(conn, entry))
@@ -362,8 +239,6 @@ void congestion_lost(void *context, const struct sent *entry)
 	conn->tx->lost_untold += bytes;
 	if (conn_extra(stack, conn))
 		conn->extra->loss.lost_bytes += bytes;
-	if (!has_on_lost(conn->congestion->ops))
-		return;
 	lost = (struct tapstack_cc_lost){
 		.struct_size = sizeof(lost),
 		.mss_bytes = conn->mss,
@@ -377,9 +252,7 @@ void congestion_lost(void *context, const struct sent *entry)
 		.app_limited = entry->rate.app_limited,
 		.is_retransmit = (entry->flags & SENT_EVER_RETRANSMITTED) != 0,
 	};
-	decision = decision_in_force(conn);
-	conn->congestion->ops->on_lost(state_of(conn), &lost, &decision);
-	decide(stack, conn, &decision);
+	algorithm_tell(stack, conn, &(struct told){ .what = TOLD_LOST, .lost = &lost });
 }
 
 void congestion_event(struct stack *stack, struct conn *conn, enum tapstack_cc_event event)
@@ -390,6 +263,13 @@ void congestion_event(struct stack *stack, struct conn *conn, enum tapstack_cc_e
 void congestion_lost_before(struct stack *stack, struct conn *conn, uint32_t acked_bytes)
 {
 	tell_event(stack, conn, TAPSTACK_CC_LOSS, (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una) + acked_bytes);
+}
+
+void congestion_timeout_again(struct conn *conn)
+{
+	conn->cwnd = conn->mss;
+	if (conn->flags & CONN_SHADOWED)
+		conn->extra->shadow->decision.cwnd_bytes = conn->mss;
 }
 
 void congestion_resume(struct stack *stack, struct conn *conn)
@@ -445,7 +325,6 @@ void congestion_nothing_to_send(struct conn *conn)
 void congestion_on_sent(struct stack *stack, struct conn *conn, uint32_t bytes)
 {
 	uint64_t rate = congestion_pacing(conn);
-	struct tapstack_cc_decision decision;
 
 	if (rate > 0 && conn->tx) {
 		struct instant next = pacer_sent(&conn->tx->pacer, stack->now, bytes, rate, congestion_burst(conn));
@@ -453,9 +332,11 @@ void congestion_on_sent(struct stack *stack, struct conn *conn, uint32_t bytes)
 		if (instant_before(stack->now, next))
 			conn->pace_due = next;
 	}
-	if (!conn->congestion->ops->on_sent)
+	if (!conn->congestion->ops->on_sent && !(conn->flags & CONN_SHADOWED))
 		return;
-	decision = decision_in_force(conn);
-	conn->congestion->ops->on_sent(state_of(conn), stack->now.ns, bytes, congestion_pipe(conn), &decision);
-	decide(stack, conn, &decision);
+	algorithm_tell(stack, conn,
+	               &(struct told){ .what = TOLD_SENT,
+	                               .now_ns = stack->now.ns,
+	                               .sent_bytes = bytes,
+	                               .inflight_bytes = congestion_pipe(conn) });
 }

@@ -27,7 +27,7 @@ struct conn *conn_new(struct stack *stack, const struct flow *flow, const struct
 	}
 	conn->node.flow = *flow;
 	conn->flags = CONN_NOT_HASHED;
-	conn->congestion = congestion;
+	conn->congestion = algorithm_hold(congestion);
 	conn->tcp = profile_share(tcp);
 	conn->opened = conn->last_rcv = conn->last_snd = conn->progress_at = stack->now;
 	conn->autotune_us = (uint32_t)(stack->now.ns / 1000);
@@ -112,6 +112,8 @@ void conn_arm(struct stack *stack, struct conn *conn)
 
 	if (conn->tx)
 		due = instant_min(due, instant_min(conn->tx->reo_due, conn->tx->pto_due));
+	if (conn->flags & CONN_SAMPLED)
+		due = instant_min(due, conn->extra->sampling.due);
 	if (timer_is_set(&conn->timer) && conn->timer.due.ns <= due.ns)
 		return;
 	wheel_set(&stack->conn_wheel, &conn->timer, due);
@@ -221,6 +223,7 @@ static void stop_timers(struct stack *stack, struct conn *conn)
 void conn_free(struct stack *stack, struct conn *conn)
 {
 	CORE_ASSERT(!(conn->flags & CONN_DEAD));
+	samples_end(stack, conn);
 	leave_table(stack, conn);
 	stop_timers(stack, conn);
 	free_tx(stack, conn);
@@ -247,6 +250,7 @@ static bool is_orderly(enum tcp_cause cause)
 void conn_end(struct stack *stack, struct conn *conn, enum tcp_cause cause)
 {
 	fastopen_over(stack, conn, cause);
+	samples_end(stack, conn);
 	connection_set_state(stack, conn, TCPS_CLOSED, cause);
 	conn->cause = (uint8_t)cause;
 	if (conn->flags & CONN_ORPHAN) {

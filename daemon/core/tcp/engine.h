@@ -5,6 +5,7 @@
 #include "core/base/random.h"
 #include "core/net/net.h"
 #include "core/net/path.h"
+#include "core/tcp/algorithm.h"
 #include "core/tcp/records.h"
 #include "core/wire/ethernet.h"
 #include "core/wire/icmp.h"
@@ -106,6 +107,9 @@ struct stack {
 
 	struct path_cache paths;
 	struct fastopen_pending fastopen;
+	struct rules rules;
+	struct sample_queue samples;
+	struct notice_queue notices;
 
 	struct pool neighbours;
 	uint32_t neighbour_bucket[NEIGHBOUR_BUCKETS];
@@ -374,10 +378,14 @@ seq_t receive_window_edge(struct stack *stack, struct conn *conn);
 void receive_consumed(struct stack *stack, struct conn *conn, uint32_t length);
 void receive_clear(struct stack *stack, struct conn *conn);
 
-/* ---- congestion.c: the host of the plugins
+/* ---- congestion.c: what congestion algorithms are told
  * -------------------------------------------------------------------------- */
 
-void congestion_init(struct stack *stack, struct conn *conn);
+/* RFC 6928 section 2, and one segment when the handshake has lost one (RFC 5681 section 3.1). */
+uint32_t congestion_initial_window(const struct conn *conn);
+/* The retransmission timer went off again: down to one segment, which no algorithm is asked about. */
+void congestion_timeout_again(struct conn *conn);
+void congestion_init(struct stack *stack, struct conn *conn); /* algorithm.c */
 void congestion_done(struct stack *stack, struct conn *conn);
 /* An ACK tells of so much; what follows from it is found out now, and told by congestion_on_ack at last. */
 void congestion_delivered(struct conn *conn, uint32_t bytes);

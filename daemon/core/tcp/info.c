@@ -70,12 +70,92 @@ static void fill_ecn(const struct conn *conn, struct stack_conn_info *info)
 	info->delivered_ce_bytes = ecn->sender.ceb;
 }
 
-static void fill_conn(const struct stack *stack, const struct conn *conn, struct stack_conn_info *info)
+static void fill_variables(const struct conn *conn, struct stack_conn_info *info)
+{
+	info->iss = conn->iss.v;
+	info->irs = conn->irs.v;
+	info->snd_una = conn->snd_una.v;
+	info->snd_nxt = conn->snd_nxt.v;
+	info->rcv_nxt = conn->rcv_nxt.v;
+	info->snd_wnd = conn->snd_wnd;
+	if (seq_gt(conn->rcv_adv, conn->rcv_nxt))
+		info->rcv_wnd = (uint32_t)seq_diff(conn->rcv_adv, conn->rcv_nxt);
+	info->rcvbuf = conn->rcvbuf;
+	info->sndbuf = conn->sndbuf;
+	info->recv_q = receive_unread(conn);
+	info->rcv_holes = conn->rx && conn->rx->holes ? conn->rx->holes->count : 0;
+	info->bytes_retrans = conn->bytes_retransmitted;
+	info->bytes_acked = conn->bytes_acked;
+	info->bytes_received = conn->bytes_received;
+	info->segs_out = conn->segs_out;
+	info->segs_in = conn->segs_in;
+	info->data_segs_out = conn->data_segs_out;
+	info->data_segs_in = conn->data_segs_in;
+	info->delivered = conn->delivered;
+	info->retrans_total = conn->retransmits;
+}
+
+static void fill_queue(const struct conn *conn, struct stack_conn_info *info)
 {
 	const struct send_queue *tx = conn->tx;
-	bool in_flight = tx && tx->sent.first;
+
+	if (tx) {
+		info->unacked = tx->sent.first ? (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una) : 0;
+		info->lost = tx->sent.lost_bytes;
+		info->sacked = tx->sent.sacked_bytes;
+		info->retrans = tx->sent.resent_bytes;
+		info->notsent = conn_not_sent(conn);
+		info->send_q = info->unacked + info->notsent;
+	}
+	info->bytes_sent = conn->bytes_acked + info->unacked + conn->bytes_retransmitted;
+}
+
+static void fill_losses(const struct stack *stack, const struct conn *conn, struct stack_conn_info *info)
+{
 	const struct rack_reordering *reordering = NULL;
 
+	if (conn->extra) {
+		const struct loss_record *loss = &conn->extra->loss;
+
+		info->dsack_dups = loss->dsack_dups;
+		info->reord_seen = loss->reord_seen;
+		reordering = &loss->reordering;
+		info->total_rto = loss->total_rto;
+		info->total_rto_recoveries = loss->total_rto_recoveries;
+		info->total_rto_time = loss->total_rto_time;
+		if (conn->ca_state == CA_LOSS)
+			info->total_rto_time.ns += instant_sub(stack->now, loss->rto_since).ns;
+	}
+	if (conn->agreed.sack && conn->tcp->rack && conn->state > TCPS_SYN_SENT)
+		info->reo_wnd = rack_reo_wnd(reordering, false, conn->rtt.min, conn->rtt.srtt);
+}
+
+static void fill_congestion(const struct conn *conn, struct stack_conn_info *info)
+{
+	const struct shadow *shadow = shadow_of(conn);
+
+	info->congestion = conn->congestion->name;
+	info->congestion_id = conn->congestion->id;
+	info->cwnd = conn->cwnd;
+	info->ssthresh = conn->ssthresh == UINT32_MAX ? UINT64_MAX : conn->ssthresh;
+	info->pacing_rate = congestion_pacing(conn);
+	if (conn->extra)
+		info->congestion_offences = conn->extra->guard.wrong + conn->extra->guard.slow;
+	if (conn->state == TCPS_SYN_SENT || conn->state == TCPS_CLOSED) /* it has not begun; it is over */
+		return;
+	info->output_count = samples_outputs(conn->congestion, algorithm_state(conn), info->output);
+	if (!shadow)
+		return;
+	info->shadow = shadow->congestion->name;
+	info->shadow_id = shadow->congestion->id;
+	info->shadow_cwnd = shadow->decision.cwnd_bytes;
+	info->shadow_ssthresh = shadow->decision.ssthresh_bytes;
+	info->shadow_pacing_rate = shadow->decision.pacing_bytes_per_s;
+	info->shadow_output_count = samples_outputs(shadow->congestion, shadow->state, info->shadow_output);
+}
+
+static void fill_conn(const struct stack *stack, const struct conn *conn, struct stack_conn_info *info)
+{
 	*info = (struct stack_conn_info){
 		.id = conn->id,
 		.handle = { conn->flags & CONN_ORPHAN ? 0 : pool_handle(conn) },
@@ -94,7 +174,6 @@ static void fill_conn(const struct stack *stack, const struct conn *conn, struct
 		.fastopen = conn->extra && (conn->extra->fastopen & FASTOPEN_ACCEPTED),
 		.fastopen_refused = conn->extra && (conn->extra->fastopen & FASTOPEN_REFUSED),
 		.service = conn->service,
-		.congestion = conn->congestion->name,
 		.opened = conn->opened,
 		.last_snd = conn->last_snd,
 		.last_rcv = conn->last_rcv,
@@ -103,63 +182,19 @@ static void fill_conn(const struct stack *stack, const struct conn *conn, struct
 		.rttvar = conn->rtt.rttvar,
 		.min_rtt = conn->rtt.min,
 		.backoff = conn->backoff,
-		.retrans_total = conn->retransmits,
 		.mss = conn->mss,
 		.advmss = conn_mss_offer(stack, conn->tcp, &conn->node.flow),
 		.pmtu = path_mtu(stack, conn),
-		.cwnd = conn->cwnd,
-		.ssthresh = conn->ssthresh == UINT32_MAX ? UINT64_MAX : conn->ssthresh,
-		.pacing_rate = congestion_pacing(conn),
-		.bytes_retrans = conn->bytes_retransmitted,
-		.bytes_acked = conn->bytes_acked,
-		.bytes_received = conn->bytes_received,
-		.segs_out = conn->segs_out,
-		.segs_in = conn->segs_in,
-		.data_segs_out = conn->data_segs_out,
-		.data_segs_in = conn->data_segs_in,
-		.delivered = conn->delivered,
-		.unacked = in_flight ? (uint32_t)seq_diff(conn->snd_nxt, conn->snd_una) : 0,
-		.recv_q = receive_unread(conn),
-		.rcv_holes = conn->rx && conn->rx->holes ? conn->rx->holes->count : 0,
-		.snd_wnd = conn->snd_wnd,
-		.rcv_wnd =
-		        seq_gt(conn->rcv_adv, conn->rcv_nxt) ? (uint32_t)seq_diff(conn->rcv_adv, conn->rcv_nxt) : 0,
-		.rcvbuf = conn->rcvbuf,
-		.sndbuf = conn->sndbuf,
-		.iss = conn->iss.v,
-		.irs = conn->irs.v,
-		.snd_una = conn->snd_una.v,
-		.snd_nxt = conn->snd_nxt.v,
-		.rcv_nxt = conn->rcv_nxt.v,
 	};
 	if (conn->rtx_due.ns != INT64_MAX && conn->rtx_due.ns > stack->now.ns)
 		info->timer_left = instant_sub(conn->rtx_due, stack->now);
-	if (tx) {
-		info->lost = tx->sent.lost_bytes;
-		info->sacked = tx->sent.sacked_bytes;
-		info->retrans = tx->sent.resent_bytes;
-		info->notsent =
-		        seq_gt(conn->snd_end, conn->snd_nxt) ? (uint32_t)seq_diff(conn->snd_end, conn->snd_nxt) : 0;
-		info->send_q = info->unacked + info->notsent;
-	}
-	if (conn->extra) {
-		const struct loss_record *loss = &conn->extra->loss;
-
-		info->dsack_dups = loss->dsack_dups;
-		info->reord_seen = loss->reord_seen;
-		reordering = &loss->reordering;
-		info->total_rto = loss->total_rto;
-		info->total_rto_recoveries = loss->total_rto_recoveries;
-		info->total_rto_time = loss->total_rto_time;
-		if (conn->ca_state == CA_LOSS)
-			info->total_rto_time.ns += instant_sub(stack->now, loss->rto_since).ns;
-	}
-	if (conn->agreed.sack && conn->tcp->rack && conn->state > TCPS_SYN_SENT)
-		info->reo_wnd = rack_reo_wnd(reordering, false, conn->rtt.min, conn->rtt.srtt);
+	fill_variables(conn, info);
+	fill_queue(conn, info);
+	fill_losses(stack, conn, info);
+	fill_congestion(conn, info);
 	info->ecn_codepoint = (uint8_t)ecn_codepoint(conn);
 	if (conn->agreed.ecn != ECN_NONE && conn->state > TCPS_SYN_SENT)
 		fill_ecn(conn, info);
-	info->bytes_sent = conn->bytes_acked + info->unacked + conn->bytes_retransmitted;
 	fill_observations(stack, conn, info);
 }
 
@@ -180,6 +215,7 @@ static void fill_half_open(const struct stack *stack, const struct half_open *ha
 		.rcv_wscale = half->agreed.rcv_wscale,
 		.service = listener->options.service,
 		.congestion = listener->options.congestion->name,
+		.congestion_id = listener->options.congestion->id,
 		.opened = half->opened,
 		.last_rcv = half->opened,
 		.backoff = half->retransmits,
@@ -203,6 +239,7 @@ static void fill_time_wait(const struct stack *stack, const struct time_wait *tw
 		.active = (tw->flags & JOURNAL_ACTIVE) != 0,
 		.timestamps = tw->timestamps,
 		.service = tw->service,
+		.congestion_id = tw->congestion,
 		.snd_una = tw->snd_nxt.v,
 		.snd_nxt = tw->snd_nxt.v,
 		.rcv_nxt = tw->rcv_nxt.v,
@@ -220,6 +257,7 @@ static void fill_listener(const struct stack *stack, const struct listener *list
 		.shard = stack->config.shard,
 		.service = listener->options.service,
 		.congestion = listener->options.congestion->name,
+		.congestion_id = listener->options.congestion->id,
 		.backlog = listener->options.backlog,
 		.accept_q = listener->accept_queue,
 		.recv_q = listener->half_open,

@@ -21,7 +21,10 @@ libcore_la_SOURCES += \
 	daemon/core/tcp/accecn.c \
 	daemon/core/tcp/accecn.h \
 	daemon/core/tcp/ack.c \
+	daemon/core/tcp/algorithm.c \
+	daemon/core/tcp/algorithm.h \
 	daemon/core/tcp/arrive.c \
+	daemon/core/tcp/choice.c \
 	daemon/core/tcp/congestion.c \
 	daemon/core/tcp/chrono.h \
 	daemon/core/tcp/conn.c \
@@ -33,8 +36,10 @@ libcore_la_SOURCES += \
 	daemon/core/tcp/fastopen.c \
 	daemon/core/tcp/fastopen.h \
 	daemon/core/tcp/frto.h \
+	daemon/core/tcp/guard.h \
 	daemon/core/tcp/half_open.c \
 	daemon/core/tcp/info.c \
+	daemon/core/tcp/notice.c \
 	daemon/core/tcp/output.c \
 	daemon/core/tcp/path_mtu.c \
 	daemon/core/tcp/path_mtu.h \
@@ -47,12 +52,15 @@ libcore_la_SOURCES += \
 	daemon/core/tcp/pacer.h \
 	daemon/core/tcp/rate.h \
 	daemon/core/tcp/rtt.h \
+	daemon/core/tcp/samples.c \
 	daemon/core/tcp/secrets.c \
 	daemon/core/tcp/rack.c \
 	daemon/core/tcp/rack.h \
 	daemon/core/tcp/recovery.c \
 	daemon/core/tcp/sent.c \
 	daemon/core/tcp/sent.h \
+	daemon/core/tcp/shadow.c \
+	daemon/core/tcp/shadow.h \
 	daemon/core/tcp/socket.c \
 	daemon/core/tcp/closing.c \
 	daemon/core/tcp/patience.c \

@@ -128,7 +128,7 @@ static bool may_send_data(const struct conn *conn)
 
 static bool plan_data(struct stack *stack, struct conn *conn, struct plan *plan)
 {
-	uint32_t queued = seq_gt(conn->snd_end, conn->snd_nxt) ? (uint32_t)seq_diff(conn->snd_end, conn->snd_nxt) : 0;
+	uint32_t queued = conn_not_sent(conn);
 	bool fin_waits =
 	        (conn->flags & CONN_FIN_QUEUED) && !(conn->flags & CONN_FIN_SENT) && conn->state != TCPS_SYN_RECEIVED;
 	bool fin;
@@ -180,7 +180,7 @@ static bool plan_probe(struct conn *conn, struct plan *plan)
 /* RFC 8985 section 7.3: the next unsent segment, or the last one again; whatever the congestion window. */
 static bool plan_tail_probe(struct stack *stack, struct conn *conn, struct plan *plan)
 {
-	uint32_t queued = seq_gt(conn->snd_end, conn->snd_nxt) ? (uint32_t)seq_diff(conn->snd_end, conn->snd_nxt) : 0;
+	uint32_t queued = conn_not_sent(conn);
 	uint32_t length = queued < conn->mss ? queued : conn->mss, room = window_beyond(conn, conn->snd_nxt);
 	bool fin = (conn->flags & CONN_FIN_SENT) != 0;
 	struct sent *entry;
@@ -486,7 +486,7 @@ static void account(struct stack *stack, struct conn *conn, const struct plan *p
 /* Nothing more goes out now: is it for want of window, or of send buffer? */
 static enum chrono_limit held_up_by(const struct conn *conn)
 {
-	uint32_t unsent = seq_gt(conn->snd_end, conn->snd_nxt) ? (uint32_t)seq_diff(conn->snd_end, conn->snd_nxt) : 0;
+	uint32_t unsent = conn_not_sent(conn);
 	uint32_t segment = unsent < conn->mss ? unsent : conn->mss;
 
 	if (!may_send_data(conn))
@@ -507,6 +507,8 @@ bool output_next(struct stack *stack, struct conn *conn, struct frame_out *frame
 	plan_next(stack, conn, &plan);
 	if (plan.kind == PLAN_NOTHING) {
 		congestion_nothing_to_send(conn);
+		if (conn->flags & CONN_SAMPLED)
+			samples_look(stack, conn);
 		if (conn->tx)
 			chrono_set(&conn->tx->chrono, held_up_by(conn), stack->now);
 		output_restart_timer(stack, conn);

@@ -21,6 +21,7 @@
 #include "core/tcp/rate.h"
 #include "core/tcp/rtt.h"
 #include "core/tcp/sent.h"
+#include "core/tcp/shadow.h"
 #include "core/tcp/tlp.h"
 #include "core/tcp/undo.h"
 #include "core/tcp/validation.h"
@@ -160,6 +161,14 @@ struct loss_record {
 	uint64_t reneged_bytes; /* see sent.h; of send queues that are gone */
 };
 
+/* See samples.c. */
+struct sampling {
+	struct duration every;
+	struct instant next; /* not before then */
+	struct instant due;  /* something may have changed since the last; INSTANT_NEVER: no */
+	uint64_t print;      /* of the last */
+};
+
 /* What few connections have, and what outlives the queues: made when first needed (conn_extra), gone with the
  * connection. */
 struct conn_extra {
@@ -175,6 +184,9 @@ struct conn_extra {
 	struct ecn ecn;               /* of a connection that agreed on ECN */
 	uint8_t fastopen;             /* enum fastopen_flag */
 	struct validation validation; /* of one whose window has grown beyond the initial one */
+	struct guard guard;           /* of the algorithm that acts */
+	struct shadow *shadow;        /* valid with CONN_SHADOWED; else NULL */
+	struct sampling sampling;     /* valid with CONN_SAMPLED */
 };
 
 enum conn_flag {
@@ -206,6 +218,8 @@ enum conn_flag {
 	CONN_FAST_RETRANSMIT = 1u << 25, /* the first segment goes out whatever the window (RFC 5681 3.2 step 3) */
 	CONN_TELL_TIMEOUT = 1u << 26,    /* the next ACK without text has the user timeout option */
 	CONN_CORKED = 1u << 27,          /* the service will say when a partial segment may go */
+	CONN_SHADOWED = 1u << 28,        /* an algorithm is in shadow */
+	CONN_SAMPLED = 1u << 29,         /* points of its time series are taken */
 	CONN_MAY_FRAGMENT = 1u << 30,    /* DF stays clear: the path wants less than we are ready to send */
 };
 
@@ -234,7 +248,7 @@ struct conn {
 	uint8_t index;                    /* of the next journal record */
 	uint8_t cause;                    /* enum tcp_cause: of the end */
 	uint8_t last_speaker;             /* enum journal_speaker */
-	uint8_t backoff, dupacks, cc_offences;
+	uint8_t backoff, dupacks;
 	struct tcp_agreed agreed;
 	uint16_t mss; /* payload of a full segment now, options deducted */
 	uint16_t service;
@@ -299,6 +313,12 @@ static inline seq_t conn_payload_start(const struct conn *conn)
 static inline seq_t conn_bare_seq(const struct conn *conn)
 {
 	return conn->snd_wnd == 0 ? conn_payload_start(conn) : conn->snd_nxt;
+}
+
+/* Queued, and never sent. */
+static inline uint32_t conn_not_sent(const struct conn *conn)
+{
+	return seq_gt(conn->snd_end, conn->snd_nxt) ? (uint32_t)seq_diff(conn->snd_end, conn->snd_nxt) : 0;
 }
 
 /* Of options in an ordinary segment. */

@@ -356,7 +356,7 @@ void recovery_timeout(struct stack *stack, struct conn *conn)
 	if (first)
 		congestion_event(stack, conn, TAPSTACK_CC_RTO);
 	else
-		conn->cwnd = conn->mss; /* again: ssthresh stays (RFC 5681 equation 4 is for the first) */
+		congestion_timeout_again(conn); /* ssthresh stays (RFC 5681 equation 4 is for the first) */
 	if (record)
 		note_timeout(stack, record, first);
 	conn_want_output(stack, conn);

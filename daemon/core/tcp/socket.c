@@ -36,6 +36,7 @@ int stack_listen(struct stack *stack, const struct stack_listen_options *options
 	listener->tcp = tcp;
 	if (!listener->options.congestion)
 		listener->options.congestion = stack->config.congestion_default;
+	algorithm_hold(listener->options.congestion);
 	listener->next_slot = *bucket;
 	*bucket = listener->head.slot;
 	stack->in_state[TCPS_LISTEN]++;
@@ -90,7 +91,7 @@ int stack_connect(struct stack *stack, const struct stack_connect_options *optio
 	tcp = options->tcp ? profile_get(stack, options->tcp) : profile_share(stack->tcp);
 	if (!tcp)
 		return -ENOMEM;
-	conn = conn_new(stack, &flow, congestion, tcp);
+	conn = conn_new(stack, &flow, choice_begins_with(stack, &flow, options->service, congestion), tcp);
 	profile_put(stack, tcp);
 	if (!conn)
 		return -ENOMEM;
@@ -232,11 +233,6 @@ static uint32_t not_sent_max(const struct stack *stack)
 	return blocks->used < blocks->limit - blocks->limit / 4 ? 4 * BLOCK_BYTES : BLOCK_BYTES;
 }
 
-static uint32_t not_sent_bytes(const struct conn *conn)
-{
-	return seq_gt(conn->snd_end, conn->snd_nxt) ? (uint32_t)seq_diff(conn->snd_end, conn->snd_nxt) : 0;
-}
-
 /* Send-buffer auto-tuning: twice the congestion window keeps the path full while one window waits for its ACKs. */
 static void tune_sndbuf(const struct stack *stack, struct conn *conn)
 {
@@ -255,7 +251,7 @@ void send_tell_space(struct stack *stack, struct conn *conn)
 	if (!(conn->flags & CONN_WANTS_SPACE))
 		return;
 	tune_sndbuf(stack, conn);
-	if (queued_bytes(conn) > conn->sndbuf - conn->sndbuf / 3 || not_sent_bytes(conn) > not_sent_max(stack) / 2)
+	if (queued_bytes(conn) > conn->sndbuf - conn->sndbuf / 3 || conn_not_sent(conn) > not_sent_max(stack) / 2)
 		return;
 	conn->flags &= ~(uint32_t)CONN_WANTS_SPACE;
 	conn_tell(stack, conn, READY_WRITABLE);
@@ -278,8 +274,8 @@ ssize_t stack_space(struct stack *stack, struct conn_handle handle, size_t wante
 	tune_sndbuf(stack, conn);
 	queued = queued_bytes(conn);
 	room = conn->sndbuf > queued ? conn->sndbuf - queued : 0;
-	if (not_sent_bytes(conn) + room > not_sent_max(stack))
-		room = not_sent_max(stack) > not_sent_bytes(conn) ? not_sent_max(stack) - not_sent_bytes(conn) : 0;
+	if (conn_not_sent(conn) + room > not_sent_max(stack))
+		room = not_sent_max(stack) > conn_not_sent(conn) ? not_sent_max(stack) - conn_not_sent(conn) : 0;
 	if (room > wanted)
 		room = (uint32_t)wanted;
 	tx = room > 0 ? conn_tx(stack, conn) : NULL;

@@ -157,6 +157,8 @@ void timers_fire(struct stack *stack, struct conn *conn)
 		send_tell_space(stack, conn);
 		conn_want_output(stack, conn);
 	}
+	if ((conn->flags & CONN_SAMPLED) && instant_reached(conn->extra->sampling.due, stack->now))
+		samples_look(stack, conn);
 	recovery_timers(stack, conn); /* first: a probe of the tail puts the retransmission off */
 	if (instant_reached(conn->rtx_due, stack->now))
 		retransmission_timer(stack, conn);

@@ -2,6 +2,7 @@
 tcp_tests = \
 	tests/unit/tcp/test_chrono \
 	tests/unit/tcp/test_accecn \
+	tests/unit/tcp/test_choice \
 	tests/unit/tcp/test_closing \
 	tests/unit/tcp/test_compact \
 	tests/unit/tcp/test_congestion \
@@ -41,4 +42,4 @@ tcp_tests = \
 check_PROGRAMS += $(tcp_tests)
 TESTS += $(tcp_tests) tests/unit/tcp/over_ipv6.sh
 dist_check_SCRIPTS += tests/unit/tcp/over_ipv6.sh
-EXTRA_DIST += tests/unit/tcp/ecn.h tests/unit/tcp/repair.h
+EXTRA_DIST += tests/unit/tcp/algorithms.h tests/unit/tcp/ecn.h tests/unit/tcp/repair.h

@@ -89,7 +89,7 @@ static void decisions_are_kept_in_bounds(void **state)
 		{ { 535, 30000, 0, 0, 0 }, 536, 30000, 0, true },
 		{ { 536, 0, 0, 0, 0 }, 536, 536, 0, false },
 		{ { UINT64_MAX, 30000, 0, 0, 0 }, 1u << 30, 30000, 0, false },
-		{ { 50000, 30000, 1, 0, 0 }, 50000, 30000, 536, true },
+		{ { 50000, 30000, 1, 0, 0 }, 50000, 30000, 53600, true }, /* a segment in 10 ms */
 		{ { 50000, 30000, 1000000, 0, 0 }, 50000, 30000, 1000000, false },
 	};
 	struct peer *p = peer_start(with_rogue);
@@ -181,7 +181,7 @@ static void no_memory_for_large_state(void **state)
 	peer_stop(p);
 }
 
-/* 100 bytes each at 1000 bytes a second. */
+/* 100 bytes each at 10000 bytes a second. */
 static void pacing(void **state)
 {
 	struct peer *p = peer_start(with_rogue);
@@ -189,14 +189,14 @@ static void pacing(void **state)
 
 	(void)state;
 	peer_establishes(p, (struct tcp_options){ .has_mss = true, .mss = 100 });
-	wanted.pacing_bytes_per_s = 1000;
+	wanted.pacing_bytes_per_s = 10000;
 	exchange(p, 1);
 	peer_waits(p, DURATION_S(1));
 	service_sends(p, 1000);
 	assert_int_equal(p->frame_count - p->frame_first, 2); /* no burst is shorter */
-	peer_waits(p, DURATION_MS(190));                      /* before the retransmission timer speaks */
+	peer_waits(p, DURATION_MS(45));                       /* before the retransmission timer speaks */
 	sent = p->frame_count - p->frame_first;
-	assert_in_range(sent, 2, 3);
+	assert_in_range(sent, 5, 6);
 	peer_ignores_rest(p);
 	peer_stop_anyhow(p);
 }
