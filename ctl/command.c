@@ -38,6 +38,13 @@ static const struct command table[] = {
 	  0, command_paths },
 	{ "config", "[KEY]", "the configuration in force; one key, or a part such as tcp", "tapstackctl config tcp",
 	  0, 1, command_config },
+	{ "impair", "[add | set NAME | remove NAME | clear] [OPTION=VALUE...]",
+	  "what is done to frames on purpose, and what it has come to; or changes it, in the words of link.impair in "
+	  "tapstack.yaml(5). A new rule comes last, or with before=NAME before another. Changes are lost when the "
+	  "daemon "
+	  "stops, and when link.impair is changed in its file",
+	  "tapstackctl impair add name=far delay=20ms loss=0.1% 'filter=peer=192.0.2.0/24 dport=80'", 0, INT_MAX,
+	  command_impair },
 	{ "reload", "", "has the daemon read its configuration file again", NULL, 0, 0, command_reload },
 	{ "stop", "", "has the daemon stop in good order", NULL, 0, 0, command_stop },
 	{ "help", "[COMMAND]", "this, or more about one command", NULL, 0, 1, command_help },

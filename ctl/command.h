@@ -57,6 +57,7 @@ enum exit_code command_addresses(struct session *session, int argc, char **argv)
 enum exit_code command_routers(struct session *session, int argc, char **argv);
 enum exit_code command_paths(struct session *session, int argc, char **argv);
 enum exit_code command_config(struct session *session, int argc, char **argv);
+enum exit_code command_impair(struct session *session, int argc, char **argv);
 enum exit_code command_reload(struct session *session, int argc, char **argv);
 enum exit_code command_stop(struct session *session, int argc, char **argv);
 /* history.c */

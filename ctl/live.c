@@ -185,6 +185,72 @@ enum exit_code command_config(struct session *session, int argc, char **argv)
 	return ask_list(session, "Config", parameters, "config", columns, COUNT(columns));
 }
 
+/* ---- impair ---------------------------------------------------------------------------------------------------- */
+
+/* OPTION=VALUE; `before` is taken out. NULL, and said so: one of them is something else. */
+static json_t *impair_options(int argc, char **argv, const char **ret_before)
+{
+	json_t *options = json_object();
+
+	for (int i = 0; i < argc; i++) {
+		const char *equal = strchr(argv[i], '=');
+		char name[64];
+
+		if (!equal || equal == argv[i] || (size_t)(equal - argv[i]) >= sizeof(name)) {
+			usage_error("\"%s\" is not an OPTION=VALUE such as delay=20ms", argv[i]);
+			json_decref(options);
+			return NULL;
+		}
+		memcpy(name, argv[i], (size_t)(equal - argv[i]));
+		name[equal - argv[i]] = '\0';
+		if (ret_before && strcmp(name, "before") == 0) {
+			*ret_before = equal + 1;
+		} else if (json_object_set_new(options, name, json_string(equal + 1)) < 0) {
+			usage_error("\"%s\" is not UTF-8", argv[i]);
+			json_decref(options);
+			return NULL;
+		}
+	}
+	return options;
+}
+
+static enum exit_code change_impair(struct session *session, const char *method, json_t *parameters)
+{
+	json_t *answer = NULL;
+	enum exit_code code = ask(session, method, parameters, false, keep_answer, &answer);
+
+	json_decref(answer);
+	return code;
+}
+
+enum exit_code command_impair(struct session *session, int argc, char **argv)
+{
+	static const char *const columns[] = { "name",   "direction", "frames",     "packets", "dropped",
+		                               "harmed", "held",      "held_bytes", "rule" };
+	const char *before = NULL, *verb = argc > 0 ? argv[0] : "";
+	json_t *options;
+
+	if (argc == 0)
+		return ask_list(session, "Impair", NULL, "rules", columns, COUNT(columns));
+	if (strcmp(verb, "add") == 0) {
+		options = impair_options(argc - 1, argv + 1, &before);
+		return options ? change_impair(session, "ImpairAdd",
+		                               json_pack("{s:o, s:s*}", "options", options, "before", before))
+		               : EXIT_USAGE;
+	}
+	if (strcmp(verb, "set") == 0 && argc > 2) {
+		options = impair_options(argc - 2, argv + 2, NULL);
+		return options ? change_impair(session, "ImpairSet",
+		                               json_pack("{s:s, s:o}", "name", argv[1], "options", options))
+		               : EXIT_USAGE;
+	}
+	if (strcmp(verb, "remove") == 0 && argc == 2)
+		return change_impair(session, "ImpairRemove", json_pack("{s:s}", "name", argv[1]));
+	if (strcmp(verb, "clear") == 0 && argc == 1)
+		return change_impair(session, "ImpairClear", NULL);
+	return usage_error("impair: nothing, add OPTION=VALUE..., set NAME OPTION=VALUE..., remove NAME, or clear");
+}
+
 /* ---- connections --------------------------------------------------------------------------------------------- */
 
 struct rows {

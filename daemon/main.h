@@ -33,6 +33,20 @@ struct running_services {
 	size_t count;
 };
 
+/* A rule of link.impair as it runs. */
+struct running_rule {
+	struct config_impair rule;
+	char *text;    /* of it */
+	uint64_t seed; /* also when it was drawn */
+	struct impair_rule *made;
+};
+
+struct running_impair {
+	bool by_control; /* changed through the control socket since the configuration was read */
+	size_t count;
+	struct running_rule item[CONFIG_IMPAIR_MAX];
+};
+
 #define TAG_MAX UINT16_MAX
 
 struct daemon {
@@ -51,6 +65,7 @@ struct daemon {
 	struct control *control;
 	bool actions_lost; /* the last one could not be recorded, and that has been logged */
 
+	struct running_impair *impair; /* NULL: no rules so far */
 	struct running_services services;
 	const char **names; /* of services, by tag; a tag is never used twice */
 	uint32_t name_count;
@@ -91,6 +106,17 @@ int services_apply(struct daemon *daemon, struct running_services *services, jso
 void services_tune(struct daemon *daemon, const struct config *config);
 /* The status page that services of kind `http` relay to: opened when `config` has the first of them. */
 int services_open_status(struct daemon *daemon, const struct config *config, json_t *errors);
+
+/* main_impair.c: what is done to frames on purpose. */
+
+/* Makes every shard follow link.impair of `config`, all or none. 0 or -ENOMEM. */
+int impair_apply(struct daemon *daemon, const struct config *config);
+void impair_free(struct daemon *daemon);
+/* As struct control_hooks has them. */
+json_t *impair_show(struct daemon *daemon);
+int impair_change(struct daemon *daemon, const struct control_impair_change *change, json_t *errors);
+/* Of Status. */
+json_t *impair_status(const struct daemon *daemon);
 
 /* main_secret.c: reads the secret in the state directory, which is made when there is none. 0; or -errno, and says so
  * in the log. */

@@ -74,6 +74,17 @@ static void add_status(void *context, json_t *object)
 	json_object_set_new(object, "mac", json_string(render_mac(&address, mac)));
 	json_object_set_new(object, "audit", audit_object(daemon));
 	json_object_set_new(object, "link", link_object(daemon));
+	json_object_set_new(object, "impair", impair_status(daemon));
+}
+
+static json_t *show_impair(void *context)
+{
+	return impair_show(context);
+}
+
+static int change_impair(void *context, const struct control_impair_change *change, json_t *errors)
+{
+	return impair_change(context, change, errors);
 }
 
 static int reload(void *context, json_t **ret_report)
@@ -113,6 +124,8 @@ struct control_hooks control_hooks_of(struct daemon *daemon)
 		                       .config = current_config,
 		                       .names = current_names,
 		                       .status = add_status,
+		                       .impair = show_impair,
+		                       .impair_change = change_impair,
 		                       .reload = reload,
 		                       .stop = stop,
 		                       .action = record_action };

@@ -35,6 +35,22 @@ static void add_service_change(json_t *list, const struct config_service_change 
 	json_array_append_new(list, json_sprintf("services: %s %s", service->name, words[change->what]));
 }
 
+/* What ctl has changed stays, as long as the file says what it said before. */
+static int reload_impair(struct daemon *daemon, const struct config *config)
+{
+	const struct config_key *key = config_find_key("link.impair");
+	char *before = NULL, *after = NULL;
+	int error = config_get(daemon->config, key, &before);
+
+	if (error == 0)
+		error = config_get(config, key, &after);
+	if (error == 0 && strcmp(before, after) != 0)
+		error = impair_apply(daemon, config);
+	free(before);
+	free(after);
+	return error;
+}
+
 /* What differs from what was read last (live keys), and from what the daemon was started with (the others). */
 static int compare(const struct daemon *daemon, const struct config *config, struct report *report)
 {
@@ -86,6 +102,9 @@ static int apply(struct daemon *daemon, struct config *config, struct report *re
 	/* From here on nothing can fail but for want of memory; then the old values stay. */
 	services_tune(daemon, config);
 	log_set_level((int)config->log.level);
+	error = reload_impair(daemon, config);
+	if (error != 0)
+		log_write(LOG_ERR, "link.impair stays as it was: %s", strerror(-error));
 	error = control_set_rights(daemon->control, &rights);
 	if (error != 0)
 		log_write(LOG_ERR, "the lists of who may use the control socket stay as they were: %s",

@@ -203,10 +203,14 @@ static int open_shards(struct daemon *daemon)
 	                                             .context = daemon,
 	                                             .link = daemon->link,
 	                                             .main_base = daemon->base,
-	                                             .spin_max = config->shard.spin_max },
+	                                             .spin_max = config->shard.spin_max,
+	                                             .impair_bytes_max = config->limits.impair },
 	                   &daemon->shards);
 	sodium_memzero(stack.secret, sizeof(stack.secret));
-	return error == 0 ? EXIT_OK : fatal(EXIT_RUNTIME, "stack", strerror(-error));
+	if (error != 0)
+		return fatal(EXIT_RUNTIME, "stack", strerror(-error));
+	error = impair_apply(daemon, config);
+	return error == 0 ? EXIT_OK : fatal(EXIT_RUNTIME, "link.impair", strerror(-error));
 }
 
 static int open_services(struct daemon *daemon, struct running_services *services)
@@ -336,6 +340,7 @@ void daemon_free(struct daemon *daemon)
 	status_close(daemon->status);
 	/* Answers that are still under way find their askers gone, or not; then the stacks go. */
 	shards_free(daemon->shards);
+	impair_free(daemon);
 	if (daemon->audit) {
 		error = audit_stop(daemon->audit, AUDIT_PATIENCE);
 		if (error != 0)

@@ -8,7 +8,11 @@
 enum { EVERY_KIND = (1u << CONFIG_SERVICE_KIND_COUNT) - 1 };
 
 /* An instance of every sort of entry; a test has the daemon check it. */
-static const char example[] = "stack:\n"
+static const char example[] = "link:\n"
+                              "  impair:\n"
+                              "    - {name: far, filter: \"peer=192.0.2.64/26\", delay: 20ms, loss: 0.1%}\n"
+                              "    - {filter: sport=8080, direction: out, rate: 10Mbit/s, queue: 64KiB}\n"
+                              "stack:\n"
                               "  addresses: [192.0.2.2/24]\n"
                               "plugins:\n"
                               "  congestion:\n"
@@ -131,6 +135,54 @@ static void put_plugins(FILE *file)
 	          "them");
 }
 
+static void put_impair(FILE *file)
+{
+	size_t count;
+	const struct config_key *keys = config_impair_keys(&count);
+
+	fputs(".SH IMPAIRMENT\n", file);
+	roff_line(file, "link.impair is a list of rules; each entry is a mapping of the options below. A frame takes "
+	                "the first\n"
+	                "rule that is for its direction and whose filter it fits; with none it goes its way "
+	                "untouched. On its\n"
+	                "way through a rule a packet meets, in this order: drop_first and its like, outage, loss, "
+	                "duplicate,\n"
+	                "corrupt, reorder, rate with its queue, delay. Super-frames are cut into packets first, and "
+	                "checksums\n"
+	                "completed: both cost time, as does the copy of each frame.");
+	fputs(".PP\n", file);
+	roff_line(
+	        file,
+	        "With several shards each has queues, counts and chances of its own, those of the shard that owns "
+	        "the\n"
+	        "frame's connection; but a rate is one line for all of them. When rules change, what a rule that "
+	        "goes\n"
+	        "or changes still holds leaves as it would have left, and newer frames may overtake it; a rule that\n"
+	        "stays as it is keeps its state. Frames of link.impair are not in the link's own counters until "
+	        "they\n"
+	        "are sent. tapstackctl impair shows what each rule has done, and adds, changes and removes rules; "
+	        "what\n"
+	        "it has changed lasts until the daemon stops, or until a reload finds another link.impair in the "
+	        "file.");
+	fputs(".PP\n", file);
+	roff_line(
+	        file,
+	        "A filter is one or more conditions with spaces between them, all of which must hold: a field, = or\n"
+	        "!=, and values with commas between them, one of which must fit (with != none). The fields are "
+	        "peer,\n"
+	        "local and address (of either end), with addresses or prefixes as values; dport, sport and port, "
+	        "the\n"
+	        "peer's, the stack's and either's, with ports or ranges such as 1024-65535; and protocol, with tcp,\n"
+	        "udp, icmp, nd, arp and other. Ends are seen from the stack, whichever way a frame goes. A frame\n"
+	        "that has no ports or addresses fits no condition on them: so it is with later fragments and ports,\n"
+	        "and with ARP. The options:");
+	for (size_t i = 0; i < count; i++) {
+		roff_item(file, keys[i].path, NULL, keys[i].help);
+		put_value(file, &keys[i]);
+		fputc('\n', file);
+	}
+}
+
 int main(void)
 {
 	FILE *file = stdout;
@@ -152,11 +204,18 @@ int main(void)
 	roff_item(file, "a size", NULL,
 	          "65536, 64KiB, 16MiB, 1GiB (powers of 1024), 64kB, 16MB, 1GB (powers of 1000)");
 	roff_item(file, "a duration", NULL, "200ms, 30s, 1.5s, 2min, 1h, 1d, 100us, 50ns; a plain number is seconds");
+	roff_item(file, "a percentage", NULL, "0.1%, with up to four digits behind the point");
+	roff_item(file, "a rate", NULL,
+	          "kbit/s, Mbit/s, Gbit/s, B/s, kB/s, MB/s, GB/s, KiB/s, MiB/s, GiB/s; a plain number is bytes per "
+	          "second");
 	roff_item(file, "yes or no", NULL, "also true, false, on, off");
 	put_keys(file);
 	put_services(file);
 	put_plugins(file);
-	fputs(".SH EXAMPLES\nTwo instances of one plugin, a log beside the audit, and three services:\n", file);
+	put_impair(file);
+	fputs(".SH EXAMPLES\nTwo rules of impairment, two instances of one plugin, a log beside the audit, and three "
+	      "services:\n",
+	      file);
 	roff_example(file, example);
 	fputs(".PP\n", file);
 	roff_line(file, "tapstackd --print-config prints a whole file with every default.");

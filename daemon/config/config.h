@@ -14,12 +14,15 @@
  *   durations  200ms, 30s, 2min, 1h, 1d, 100us, 50ns; 1.5s is allowed; a plain number is seconds
  *   booleans   yes, no, true, false, on, off
  *   addresses  192.0.2.2, 2001:db8::2; prefixes 192.0.2.2/24; MAC 02:00:c0:00:02:02
+ *   percent    0.1%, up to four digits behind the point
+ *   rates      10Mbit/s, 1.25MB/s; a plain number is bytes per second
  *   filters    "peer=192.0.2.0/24 dport=80,443": see filter.h
  *
  * Functions return 0 or -errno; outputs are untouched on failure. Nothing here logs, and nothing is global. */
 #include "core/base/addr.h"
 #include "core/base/time.h"
 #include "core/stack.h"
+#include "core/wire/frame_filter.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -80,6 +83,42 @@ struct config_service_list {
 	size_t count;
 };
 
+enum config_impair_direction { CONFIG_IMPAIR_BOTH, CONFIG_IMPAIR_IN, CONFIG_IMPAIR_OUT };
+enum config_impair_discipline {
+	CONFIG_IMPAIR_DROP_TAIL,
+	CONFIG_IMPAIR_CODEL,
+	CONFIG_IMPAIR_CODEL_ECN,
+	CONFIG_IMPAIR_STEP
+};
+
+#define CONFIG_NAME_MAX 32u /* with the NUL */
+#define CONFIG_IMPAIR_MAX 32u
+
+/* What is done to frames that fit a filter: an entry of link.impair. A value: nothing in it belongs to anybody. */
+struct config_impair {
+	char name[CONFIG_NAME_MAX]; /* unique; ruleN when not given */
+	uint32_t direction;         /* enum config_impair_direction */
+	struct frame_filter filter;
+	struct duration delay, jitter;
+	bool jitter_reorders;
+	uint32_t delay_packets; /* on their way at most; 0: no limit */
+	uint64_t rate;          /* bytes per second; 0: none */
+	uint32_t overhead, queue, queue_packets;
+	uint32_t discipline;                  /* enum config_impair_discipline */
+	struct duration target, interval;     /* 0: the discipline's own */
+	uint32_t loss, burst;                 /* per million; packets */
+	uint32_t duplicate, corrupt, reorder; /* per million */
+	struct duration reorder_min, reorder_max;
+	uint32_t drop_first, drop_every, drop_count;
+	struct duration outage_up, outage_up_max, outage_down, outage_down_max; /* max 0: as the other */
+	uint64_t seed;                                                          /* 0: random */
+};
+
+struct config_impair_list {
+	struct config_impair *item;
+	size_t count;
+};
+
 /* A plugin to load and make an instance of. The plugin itself checks names and values of the parameters. */
 struct config_param {
 	struct config_place place;
@@ -129,6 +168,7 @@ struct config {
 		struct mac_addr mac; /* of the stack; all zero (auto): see config_mac */
 		bool offload;
 		struct config_prefix_list host_addresses; /* of the kernel's end */
+		struct config_impair_list impair;
 	} link;
 	struct {
 		struct config_prefix_list addresses; /* at least one */
@@ -139,7 +179,7 @@ struct config {
 	struct stack_tcp_config tcp;
 	struct {
 		uint32_t connections, half_open, time_wait, neighbours, paths, listeners; /* per shard */
-		uint64_t buffers, fragments;                                              /* bytes, per shard */
+		uint64_t buffers, fragments, impair;                                      /* bytes, per shard */
 	} limits;
 	struct {
 		uint32_t count;
@@ -192,6 +232,11 @@ enum config_type {
 	CONFIG_PLUGINS,  /* struct config_plugin_list */
 	CONFIG_RULES,    /* struct config_rule_list */
 	CONFIG_FILTER,   /* struct frame_filter; see filter.h */
+	CONFIG_UINT64,   /* uint64_t */
+	CONFIG_PERCENT,  /* uint32_t, per million */
+	CONFIG_RATE,     /* uint64_t, bytes per second */
+	CONFIG_NAME,     /* char [CONFIG_NAME_MAX] */
+	CONFIG_IMPAIR,   /* struct config_impair_list */
 };
 
 struct config_choice {
@@ -223,6 +268,8 @@ struct config_key {
 const struct config_key *config_keys(size_t *ret_count);
 const struct config_key *config_service_keys(size_t *ret_count);
 const struct config_key *config_find_key(const char *path); /* NULL: none */
+/* What an entry of link.impair may have. */
+const struct config_key *config_impair_keys(size_t *ret_count);
 const char *config_service_kind_name(uint32_t kind);
 
 /* ---- reading ------------------------------------------------------------------------------------------------- */
@@ -268,6 +315,15 @@ int config_with(const struct config *base, const char *key, const char *value, s
 
 /* NULL is allowed. */
 void config_free(struct config *config);
+
+/* A rule of link.impair with all defaults. */
+void config_impair_init(struct config_impair *rule);
+/* Sets one of its entries from text, as it would stand in the file. 0; -EINVAL or -ENOMEM, see errors. */
+int config_impair_set(struct config_impair *rule, const char *name, const char *value, struct config_errors *errors);
+/* What depends on several entries, or on several rules. 0 or -EINVAL. */
+int config_impair_check(const struct config_impair_list *list, struct config_errors *errors);
+/* The rule as text, with what is not a default: "{name: far, delay: 20ms}". The caller frees it. 0 or -ENOMEM. */
+int config_impair_text(const struct config_impair *rule, char **ret_text);
 
 /* ---- looking in ---------------------------------------------------------------------------------------------- */
 

@@ -93,6 +93,9 @@ static const struct config_key keys[] = {
 	{ .path = "link.host_addresses", .type = CONFIG_PREFIXES, .max = STACK_ADDRESSES_MAX,
 	  .initial = "[192.0.2.1/24]", AT(link.host_addresses),
 	  .help = "Addresses for the kernel's end of the TAP interface, which is then brought up; []: leave it alone" },
+	{ .path = "link.impair", .type = CONFIG_IMPAIR, .max = CONFIG_IMPAIR_MAX, .live = true, .initial = "[]",
+	  AT(link.impair),
+	  .help = "What a bad path does to frames, for tests and teaching: rules, of which a frame takes the first that fits" },
 
 	{ .path = "stack.addresses", .type = CONFIG_PREFIXES, .min = 1, .max = STACK_ADDRESSES_MAX,
 	  .initial = "[192.0.2.2/24]", AT(stack.addresses),
@@ -289,6 +292,8 @@ static const struct config_key keys[] = {
 	  .initial = "256MiB", AT(limits.buffers), .help = "Data in send and receive buffers per shard" },
 	{ .path = "limits.fragments", .type = CONFIG_SIZE, .unit = "bytes", .min = 0, .max = GIB, .initial = "4MiB",
 	  AT(limits.fragments), .help = "IP fragments waiting to be whole per shard; 0: fragments are refused" },
+	{ .path = "limits.impair", .type = CONFIG_SIZE, .unit = "bytes", .min = MIB, .max = 64 * GIB, .initial = "64MiB",
+	  AT(limits.impair), .help = "Frames that link.impair holds per shard; beyond it they are dropped" },
 
 	{ .path = "shard.count", .type = CONFIG_UINT, .min = 1, .max = 64, .initial = "1", AT(shard.count),
 	  .help = "Threads that move packets, each with its own stack and TAP queue" },

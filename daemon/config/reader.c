@@ -16,6 +16,10 @@ static void write_limit(const struct config_key *key, uint64_t limit, char text[
 		value_write_duration(limit, text);
 	else if (key->type == CONFIG_SIZE || key->type == CONFIG_SIZE32)
 		value_write_size(limit, text);
+	else if (key->type == CONFIG_PERCENT)
+		value_write_percent(limit, text);
+	else if (key->type == CONFIG_RATE)
+		value_write_rate(limit, text);
 	else
 		snprintf(text, VALUE_TEXT_MAX, "%" PRIu64, limit);
 }
@@ -46,6 +50,11 @@ const char *reader_valid(const struct config_key *key, char text[static READER_V
 		[CONFIG_SERVICES] = "a list of services such as [{kind: echo, port: 7}]",
 		[CONFIG_PLUGINS] = "a list of plugins such as [{plugin: cubic}]",
 		[CONFIG_RULES] = "a list of rules such as [{peer: 192.0.2.0/24, use: cubic}]",
+		[CONFIG_UINT64] = "a whole number",
+		[CONFIG_PERCENT] = "a percentage such as 0.1%",
+		[CONFIG_RATE] = "a rate such as 10Mbit/s or 1MB/s",
+		[CONFIG_NAME] = "a name",
+		[CONFIG_IMPAIR] = "a list of rules such as [{delay: 20ms, loss: 1%}]",
 		[CONFIG_FILTER] = "a filter such as \"peer=192.0.2.0/24 dport=80,443\"",
 	};
 	char low[VALUE_TEXT_MAX], high[VALUE_TEXT_MAX], word[32];
@@ -59,6 +68,7 @@ const char *reader_valid(const struct config_key *key, char text[static READER_V
 		valid_choices(key, text, READER_VALID_MAX);
 		break;
 	case CONFIG_UINT:
+	case CONFIG_UINT64:
 	case CONFIG_BYTE:
 		snprintf(text, READER_VALID_MAX, "a whole number from %s to %s%s%s%s", low, high,
 		         unit[0] == '\0' ? "" : " ", unit, word);
@@ -66,9 +76,12 @@ const char *reader_valid(const struct config_key *key, char text[static READER_V
 	case CONFIG_SIZE:
 	case CONFIG_SIZE32:
 	case CONFIG_DURATION:
+	case CONFIG_PERCENT:
+	case CONFIG_RATE:
 		snprintf(text, READER_VALID_MAX, "%s from %s to %s%s", names[key->type], low, high, word);
 		break;
 	case CONFIG_TEXT:
+	case CONFIG_NAME:
 		snprintf(text, READER_VALID_MAX, "%s", key->form == NULL ? "a text" : key->form);
 		break;
 	case CONFIG_TEXTS:
@@ -137,6 +150,10 @@ static int read_number(const struct config_key *key, const char *text, uint64_t 
 		r = value_read_duration(text, &number);
 	else if (key->type == CONFIG_SIZE || key->type == CONFIG_SIZE32)
 		r = value_read_size(text, &number);
+	else if (key->type == CONFIG_PERCENT)
+		r = value_read_percent(text, &number);
+	else if (key->type == CONFIG_RATE)
+		r = value_read_rate(text, &number);
 	else
 		r = value_read_uint(text, &number);
 	if (r == 0 && (number < key->min || number > key->max))
@@ -159,6 +176,8 @@ static int read_numeric(const struct config_key *key, const char *text, void *va
 		*(uint8_t *)value = (uint8_t)number;
 		break;
 	case CONFIG_SIZE:
+	case CONFIG_UINT64:
+	case CONFIG_RATE:
 		*(uint64_t *)value = number;
 		break;
 	case CONFIG_DURATION:
@@ -183,6 +202,11 @@ static int read_scalar(struct reader *reader, const struct config_key *key, cons
 		return read_choice(key, node->text, value);
 	case CONFIG_TEXT:
 		return read_text(reader, key, node->text, value);
+	case CONFIG_NAME:
+		if (strlen(node->text) >= CONFIG_NAME_MAX || (key->check != NULL && key->check(node->text) != 0))
+			return -EINVAL;
+		strcpy(value, node->text);
+		return 0;
 	case CONFIG_IP:
 		if (is_word)
 			*(struct ip_addr *)value = IP_ADDR_ANY;
@@ -297,6 +321,8 @@ bool reader_value(struct reader *reader, const struct config_key *key, const cha
 		return reader_plugins(reader, key, node, value);
 	case CONFIG_RULES:
 		return reader_rules(reader, key, node, value);
+	case CONFIG_IMPAIR:
+		return reader_impair(reader, key, node, value);
 	case CONFIG_FILTER:
 		return read_filter(reader, key, path, node, value);
 	default:
@@ -308,7 +334,7 @@ bool reader_value(struct reader *reader, const struct config_key *key, const cha
 bool reader_text(struct reader *reader, const struct config_key *key, const char *path, const char *text, void *value)
 {
 	bool is_list = key->type == CONFIG_PREFIXES || key->type == CONFIG_TEXTS || key->type == CONFIG_SERVICES ||
-	               key->type == CONFIG_PLUGINS || key->type == CONFIG_RULES;
+	               key->type == CONFIG_PLUGINS || key->type == CONFIG_RULES || key->type == CONFIG_IMPAIR;
 	struct node plain = { .kind = NODE_SCALAR, .place = reader->nowhere, .text = text };
 	struct node *root = &plain;
 	char where[ERRORS_QUOTE_MAX];

@@ -32,6 +32,8 @@ bool reader_rules(struct reader *reader, const struct config_key *key, const str
                   struct config_rule_list *ret);
 /* As they stand in the file, without the brackets. */
 void rules_write(FILE *file, const struct config_rule_list *list);
+bool reader_impair(struct reader *reader, const struct config_key *key, const struct node *node,
+                   struct config_impair_list *ret);
 
 /* A list with no more than key->max entries, or nothing: their number. -1: an error was added. */
 int reader_list(struct reader *reader, const struct config_key *key, const char *path, const struct node *node);
@@ -52,5 +54,7 @@ void reader_check(struct reader *reader);
 
 /* The value of a key as text in the file. False: no memory. */
 bool write_value(FILE *file, const struct config_key *key, const void *value);
+/* One rule of link.impair, with what is not a default. */
+bool write_impair(FILE *file, const struct config_impair *rule);
 /* One service, for comparison. */
 bool write_service(FILE *file, const struct config_service *service);

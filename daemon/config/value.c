@@ -38,6 +38,23 @@ static const struct unit duration_units[] = {
 	{ "d", UINT64_C(86400000000000) },
 };
 
+/* Those in bits first: they are what is written. */
+static const struct unit rate_units[] = {
+	{ "kbit/s", 125 },
+	{ "Mbit/s", 125000 },
+	{ "Gbit/s", 125000000 },
+	{ "", 1 },
+	{ "B/s", 1 },
+	{ "kB/s", 1000 },
+	{ "MB/s", 1000000 },
+	{ "GB/s", 1000000000 },
+	{ "KiB/s", UINT64_C(1) << 10 },
+	{ "MiB/s", UINT64_C(1) << 20 },
+	{ "GiB/s", UINT64_C(1) << 30 },
+};
+
+static const struct unit percent_units[] = { { "%", 10000 } };
+
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -138,6 +155,23 @@ int value_read_duration(const char *text, uint64_t *ret_ns)
 	return r;
 }
 
+int value_read_percent(const char *text, uint64_t *ret_per_million)
+{
+	uint64_t per_million;
+	int r = read_with_unit(text, percent_units, COUNT(percent_units), &per_million);
+
+	if (r == 0 && per_million > 1000000)
+		r = -ERANGE;
+	if (r == 0)
+		*ret_per_million = per_million;
+	return r;
+}
+
+int value_read_rate(const char *text, uint64_t *ret)
+{
+	return read_with_unit(text, rate_units, COUNT(rate_units), ret);
+}
+
 int value_read_bool(const char *text, bool *ret)
 {
 	static const char *const words[][2] = {
@@ -235,6 +269,25 @@ void value_write_size(uint64_t bytes, char text[static VALUE_TEXT_MAX])
 void value_write_duration(uint64_t ns, char text[static VALUE_TEXT_MAX])
 {
 	write_with_unit(ns, &duration_units[1], COUNT(duration_units) - 1, "ns", text);
+}
+
+void value_write_percent(uint64_t per_million, char text[static VALUE_TEXT_MAX])
+{
+	unsigned fraction = (unsigned)(per_million % 10000), digits = 4;
+
+	while (fraction != 0 && fraction % 10 == 0) {
+		fraction /= 10;
+		digits--;
+	}
+	if (fraction == 0)
+		snprintf(text, VALUE_TEXT_MAX, "%" PRIu64 "%%", per_million / 10000);
+	else
+		snprintf(text, VALUE_TEXT_MAX, "%" PRIu64 ".%0*u%%", per_million / 10000, (int)digits, fraction);
+}
+
+void value_write_rate(uint64_t bytes_per_s, char text[static VALUE_TEXT_MAX])
+{
+	write_with_unit(bytes_per_s, rate_units, 3, "B/s", text);
 }
 
 void value_write_ip(const struct ip_addr *ip, char text[static VALUE_TEXT_MAX])

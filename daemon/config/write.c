@@ -154,6 +154,14 @@ static void write_services(FILE *file, const struct config_service_list *list)
 	}
 }
 
+static void write_impair_list(FILE *file, const struct config_impair_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		fputs(i == 0 ? "" : ", ", file);
+		write_impair(file, &list->item[i]);
+	}
+}
+
 static void write_list(FILE *file, const struct config_key *key, const void *value)
 {
 	fputc('[', file);
@@ -169,6 +177,9 @@ static void write_list(FILE *file, const struct config_key *key, const void *val
 		break;
 	case CONFIG_RULES:
 		rules_write(file, value);
+		break;
+	case CONFIG_IMPAIR:
+		write_impair_list(file, value);
 		break;
 	default:
 		write_services(file, value);
@@ -188,6 +199,8 @@ static bool holds_word(const struct config_key *key, const void *value)
 	case CONFIG_BYTE:
 		return *(const uint8_t *)value == key->word_value;
 	case CONFIG_SIZE:
+	case CONFIG_RATE:
+	case CONFIG_UINT64:
 		return *(const uint64_t *)value == key->word_value;
 	case CONFIG_DURATION:
 		return (uint64_t)((const struct duration *)value)->ns == key->word_value;
@@ -236,6 +249,18 @@ bool write_value(FILE *file, const struct config_key *key, const void *value)
 	case CONFIG_MAC:
 		write_mac(file, key, value);
 		break;
+	case CONFIG_UINT64:
+		fprintf(file, "%" PRIu64, *(const uint64_t *)value);
+		break;
+	case CONFIG_PERCENT:
+		value_write_percent(*(const uint32_t *)value, text);
+		break;
+	case CONFIG_RATE:
+		value_write_rate(*(const uint64_t *)value, text);
+		break;
+	case CONFIG_NAME:
+		write_text(file, value);
+		break;
 	case CONFIG_FILTER:
 		write_filter(file, value);
 		break;
@@ -280,6 +305,7 @@ static const char preamble[] =
         "#\n"
         "#   sizes      65536, 64KiB, 16MiB, 1GiB (powers of 1024), 64kB, 16MB, 1GB (powers of 1000)\n"
         "#   durations  200ms, 30s, 1.5s, 2min, 1h, 1d, 100us, 50ns; a plain number is seconds\n"
+        "#   rates      10Mbit/s, 1.25MB/s; a plain number is bytes per second; percentages: 0.1%\n"
         "#   yes or no  also true, false, on, off\n"
         "#\n"
         "# `tapstackd --check -c FILE` says what is wrong with a file, without starting.\n";
@@ -323,6 +349,20 @@ static void write_service_help(FILE *file)
 	        "tcp");
 }
 
+/* Options of an entry of a list: name, help, what is valid, default. */
+static void write_option_help(FILE *file, const struct config_key *keys, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		char valid[READER_VALID_MAX];
+
+		fprintf(file, "  #   %-16s %s\n  #   %-16s %s", keys[i].path, keys[i].help, "",
+		        reader_valid(&keys[i], valid));
+		if (keys[i].initial[0] != '\0')
+			fprintf(file, "; default %s", keys[i].initial);
+		fputc('\n', file);
+	}
+}
+
 int config_write_template(FILE *file)
 {
 	size_t count;
@@ -346,6 +386,13 @@ int config_write_template(FILE *file)
 		write_limits(file, &keys[i], indent);
 		if (keys[i].type == CONFIG_SERVICES)
 			write_service_help(file);
+		if (keys[i].type == CONFIG_IMPAIR) {
+			size_t options;
+			const struct config_key *of_rule = config_impair_keys(&options);
+
+			fputs("  #\n  # Options of a rule:\n", file);
+			write_option_help(file, of_rule, options);
+		}
 		fprintf(file, "%s%s:%s%s\n", indent, dot == NULL ? keys[i].path : dot + 1,
 		        value[0] == '\n' ? "" : " ", value);
 	}

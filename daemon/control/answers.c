@@ -145,6 +145,58 @@ void method_config(struct call *call)
 	call_reply(call, json_pack("{s:o}", "config", array));
 }
 
+/* ---- Impair -------------------------------------------------------------------------------------------------- */
+
+void method_impair(struct call *call)
+{
+	const struct control_hooks *hooks = &call_control(call)->options.hooks;
+	json_t *rules = hooks->impair(hooks->context);
+
+	if (rules)
+		call_reply(call, json_pack("{s:o}", "rules", rules));
+	else
+		call_fail_memory(call);
+}
+
+static void change_impair(struct call *call, enum control_impair_what what)
+{
+	const struct control_hooks *hooks = &call_control(call)->options.hooks;
+	struct control_impair_change change = {
+		.what = what,
+		.name = json_string_value(call_parameter(call, "name")),
+		.before = json_string_value(call_parameter(call, "before")),
+		.options = call_parameter(call, "options"),
+	};
+	json_t *errors = json_array();
+
+	if (hooks->impair_change(hooks->context, &change, errors) < 0) {
+		call_fail(call, ERROR("InvalidConfiguration"), json_pack("{s:o}", "errors", errors));
+		return;
+	}
+	json_decref(errors);
+	call_reply(call, NULL);
+}
+
+void method_impair_add(struct call *call)
+{
+	change_impair(call, CONTROL_IMPAIR_ADD);
+}
+
+void method_impair_set(struct call *call)
+{
+	change_impair(call, CONTROL_IMPAIR_SET);
+}
+
+void method_impair_remove(struct call *call)
+{
+	change_impair(call, CONTROL_IMPAIR_REMOVE);
+}
+
+void method_impair_clear(struct call *call)
+{
+	change_impair(call, CONTROL_IMPAIR_CLEAR);
+}
+
 /* ---- Reload, Stop -------------------------------------------------------------------------------------------- */
 
 static json_t *list_of(const json_t *report, const char *name)

@@ -63,6 +63,16 @@ struct control_action {
 	const char *result;    /* "ok", or the name of the error: "PermissionDenied" */
 };
 
+enum control_impair_what { CONTROL_IMPAIR_ADD, CONTROL_IMPAIR_SET, CONTROL_IMPAIR_REMOVE, CONTROL_IMPAIR_CLEAR };
+
+/* A change of the rules of link.impair. */
+struct control_impair_change {
+	enum control_impair_what what;
+	const char *name;      /* SET, REMOVE: which rule; else NULL */
+	const char *before;    /* ADD: the rule it goes before; NULL: at the end */
+	const json_t *options; /* ADD, SET: an object of texts, in the words of the configuration; else NULL */
+};
+
 /* What control needs of the others, filled in by main. All are called in main's thread; none may block for long. */
 struct control_hooks {
 	void *context;
@@ -75,6 +85,10 @@ struct control_hooks {
 	/* Reads the configuration again. Returns 0, or -errno with everything as before. *ret_report is a new
 	 * reference to an object {"changed": [keys], "needs_restart": [keys], "errors": [texts]}, also on failure. */
 	int (*reload)(void *context, json_t **ret_report);
+	/* The rules of link.impair and what they have done: a new array of objects; NULL: no memory. */
+	json_t *(*impair)(void *context);
+	/* Returns 0; or -errno with nothing changed, and sentences in `errors`. */
+	int (*impair_change)(void *context, const struct control_impair_change *change, json_t *errors);
 	/* Begins the daemon's orderly stop; returns at once. */
 	void (*stop)(void *context);
 	/* Records an action. */

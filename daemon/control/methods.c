@@ -16,6 +16,7 @@ static const struct parameter status_out[] = {
 	{ "audit", PARAMETER_OBJECT, true, "path of the database, and how the recorder keeps up" },
 	{ "link", PARAMETER_OBJECT, true, "the interface that frames go through" },
 	{ "mac", PARAMETER_STRING, true, "of the stack" },
+	{ "impair", PARAMETER_OBJECT, true, "rules of link.impair in force: how many, and where they come from" },
 	{ 0 },
 };
 
@@ -90,6 +91,28 @@ static const struct parameter config_out[] = {
 	{ "config", PARAMETER_OBJECTS, false, "key, value, default, unit, live, help" },
 	{ 0 },
 };
+static const struct parameter impair_out[] = {
+	{ "rules", PARAMETER_OBJECTS, false,
+	  "in order, each way that a rule is for: name, direction, rule (its text), seed, frames, bytes, packets "
+	  "(super-frames cut), passed, dropped, harmed, held, held_bytes; of these lost, dropped_nth, "
+	  "dropped_outage, "
+	  "dropped_queue, dropped_delay, no_memory, duplicated, corrupted, reordered, marked" },
+	{ 0 },
+};
+static const struct parameter impair_add_in[] = {
+	{ "options", PARAMETER_OBJECT, false, "texts by name, as in an entry of link.impair" },
+	{ "before", PARAMETER_STRING, true, "name of the rule that it goes before; absent: at the end" },
+	{ 0 },
+};
+static const struct parameter impair_set_in[] = {
+	{ "name", PARAMETER_STRING, false, "of the rule" },
+	{ "options", PARAMETER_OBJECT, false, "texts by name: what is to be different" },
+	{ 0 },
+};
+static const struct parameter impair_remove_in[] = {
+	{ "name", PARAMETER_STRING, false, "of the rule" },
+	{ 0 },
+};
 static const struct parameter reload_out[] = {
 	{ "changed", PARAMETER_STRINGS, false, "keys that have a new value" },
 	{ "needs_restart", PARAMETER_STRINGS, false, "keys whose new value takes effect after a restart" },
@@ -116,6 +139,15 @@ static const struct method methods[] = {
 	{ "Paths", CONTROL_OBSERVE, false, none, paths_out, method_paths,
 	  "What is known of the way to each destination: its MTU, and its Fast Open cookie." },
 	{ "Config", CONTROL_OBSERVE, false, config_in, config_out, method_config, "The configuration in force." },
+	{ "Impair", CONTROL_OBSERVE, false, none, impair_out, method_impair,
+	  "What is done to frames on purpose, and what it has come to." },
+	{ "ImpairAdd", CONTROL_ADMIN, true, impair_add_in, none, method_impair_add,
+	  "A further rule; as all changes, it lasts until the next start, or until link.impair is changed in the "
+	  "file." },
+	{ "ImpairSet", CONTROL_ADMIN, true, impair_set_in, none, method_impair_set,
+	  "Changes a rule. What it holds leaves as it would have." },
+	{ "ImpairRemove", CONTROL_ADMIN, true, impair_remove_in, none, method_impair_remove, "Ends a rule." },
+	{ "ImpairClear", CONTROL_ADMIN, true, none, none, method_impair_clear, "Ends all rules." },
 	{ "Reload", CONTROL_ADMIN, true, none, reload_out, method_reload,
 	  "Reads the configuration file again and takes over what can be taken over." },
 	{ "Stop", CONTROL_ADMIN, true, none, none, method_stop, "Begins the orderly stop of the daemon." },

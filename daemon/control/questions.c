@@ -56,12 +56,38 @@ void method_status(struct call *call)
 		call_fail_memory(call);
 }
 
+/* What impairment has done, in all shards; NULL: nothing, ever. */
+static json_t *render_impair(const struct survey_totals *totals, bool all)
+{
+	struct shard_status sum = { 0 };
+
+	for (size_t i = 0; i < totals->count; i++) {
+		const struct shard_status *one = &totals->shard[i].status;
+
+		sum.impair_frames += one->impair_frames;
+		sum.impair_bytes += one->impair_bytes;
+		sum.impair_dropped += one->impair_dropped;
+		sum.impair_harmed += one->impair_harmed;
+		sum.impair_held_packets += one->impair_held_packets;
+		sum.impair_held_bytes += one->impair_held_bytes;
+	}
+	if (sum.impair_frames == 0 && !all)
+		return NULL;
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "frames", (json_int_t)sum.impair_frames, "bytes",
+	                 (json_int_t)sum.impair_bytes, "dropped", (json_int_t)sum.impair_dropped, "harmed",
+	                 (json_int_t)sum.impair_harmed, "held_packets", (json_int_t)sum.impair_held_packets,
+	                 "held_bytes", (json_int_t)sum.impair_held_bytes);
+}
+
 static void counters_done(void *user, const struct survey_totals *totals)
 {
 	struct call *call = user;
 	bool all = json_is_true(call_parameter(call, "all"));
-	json_t *counters = render_counters(&totals->counters, all);
+	json_t *counters = render_counters(&totals->counters, all), *impair = render_impair(totals, all);
 
+	if (counters && impair)
+		json_object_set(counters, "impair", impair);
+	json_decref(impair);
 	if (counters)
 		call_reply(call, json_pack("{s:o}", "counters", counters));
 	else

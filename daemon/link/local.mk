@@ -13,4 +13,7 @@ libimpair_la_SOURCES = \
 	daemon/link/impair/element.c \
 	daemon/link/impair/harm.c \
 	daemon/link/impair/impair.h \
-	daemon/link/impair/line.c
+	daemon/link/impair/line.c \
+	daemon/link/impair/packet.c daemon/link/impair/packet.h \
+	daemon/link/impair/rules.c daemon/link/impair/rules.h \
+	daemon/link/impair/way.c daemon/link/impair/way.h

@@ -7,6 +7,7 @@ libshard_la_SOURCES = \
 	daemon/log.h \
 	daemon/shard/capture.c \
 	daemon/shard/forward.c \
+	daemon/shard/impair.c \
 	daemon/shard/mailbox.c \
 	daemon/shard/mailbox.h \
 	daemon/shard/private.h \
@@ -27,6 +28,7 @@ daemon_tapstackd_SOURCES = \
 	daemon/main.c \
 	daemon/main.h \
 	daemon/main_control.c \
+	daemon/main_impair.c \
 	daemon/main_notify.c \
 	daemon/main_options.c \
 	daemon/main_options.h \
@@ -39,6 +41,6 @@ daemon_tapstackd_SOURCES = \
 daemon_tapstackd_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 # Plugins find nothing in the daemon: all they get comes through pointers.
 daemon_tapstackd_LDADD = \
-	libcontrol.la libservices.la libshard.la liblink.la libaudit.la libplugin.la libtapconfig.la \
+	libcontrol.la libservices.la libshard.la libimpair.la liblink.la libaudit.la libplugin.la libtapconfig.la \
 	libcore.la \
 	$(LIBEVENT_LIBS) $(JANSSON_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS) -ldl -lpthread

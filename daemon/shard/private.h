@@ -2,6 +2,7 @@
 /* Inside daemon/shard only. */
 #include "capture/capture.h"
 #include "core/base/assert.h"
+#include "link/impair/rules.h"
 #include "link/link.h"
 #include "services/service.h"
 #include "shard/mailbox.h"
@@ -60,6 +61,9 @@ struct shard {
 	struct stack_watch watch;
 	struct stack_view view[SHARD_OUT_BATCH]; /* of `out` */
 
+	struct impair_rules *impair;       /* NULL: nothing is impaired, and nothing of it is under way */
+	struct impair_rules *impair_rules; /* ours, once there have been any */
+
 	struct shard_memory memory;
 	struct frame_in in[LINK_BATCH_MAX];
 	struct frame_out out[SHARD_OUT_BATCH];
@@ -67,6 +71,8 @@ struct shard {
 	/* struct shard_status, for others to read */
 	_Alignas(CACHE_LINE) struct {
 		_Atomic uint64_t turns, sleeps, forwarded_in, forward_drops, link_losses;
+		_Atomic uint64_t impair_frames, impair_bytes, impair_dropped, impair_harmed;
+		_Atomic uint64_t impair_held_packets, impair_held_bytes;
 		_Atomic int64_t last_turn_ns;
 		atomic_bool link_up;
 	} status;
@@ -77,6 +83,7 @@ struct shards {
 	struct link *link;
 	struct event_base *main_base;
 	struct duration spin_max;
+	uint64_t impair_bytes_max;
 	uint8_t flow_key[16];           /* which shard owns a flow */
 	uint16_t port_first, port_last; /* of active opens, all shards together */
 	uint32_t ports_per_shard;
@@ -94,6 +101,8 @@ void shard_loop_release(struct shard *shard);
 void shard_begin(struct shard *shard);
 /* Runs what is in the mailbox of jobs. */
 void shard_run_jobs(struct shard *shard);
+/* One frame to the stack, and to who captures. */
+void shard_input(struct shard *shard, const struct frame_in *frame);
 /* Sends what the stack has to say. */
 void shard_output(struct shard *shard);
 
@@ -108,6 +117,14 @@ void forward_free(struct shard *shard, struct letter *letters);
 
 /* The owner of the frame's flow, or `here` when any shard will do; *ret_everybody: all shards must see it. */
 uint32_t forward_owner(const struct shards *shards, uint32_t here, const struct frame_in *frame, bool *ret_everybody);
+
+/* impair.c: only while shard->impair is there. */
+/* What is due, by the latched time. */
+void impair_turn(struct shard *shard);
+/* The turn is over: frames that were received are not needed any more. */
+void impair_settle(struct shard *shard);
+/* The end. */
+void impair_flush(struct shard *shard);
 
 /* tenants.c */
 void tenant_dispatch(struct shard *shard, const struct stack_ready *ready);

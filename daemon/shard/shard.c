@@ -109,6 +109,7 @@ static void free_shard(struct shard *shard)
 		shard_loop_release(shard);
 		event_base_free(shard->host.base);
 	}
+	impair_rules_free(shard->impair_rules);
 	stack_free(shard->host.stack);
 	if (shard->frames.fd >= 0) {
 		forward_free(shard, mailbox_take(&shard->frames));
@@ -194,6 +195,7 @@ int shards_new(const struct shards_options *options, struct shards **ret_shards)
 	shards->link = options->link;
 	shards->main_base = options->main_base;
 	shards->spin_max = options->spin_max;
+	shards->impair_bytes_max = options->impair_bytes_max;
 	shards->port_first = options->stack->port_first;
 	shards->port_last = options->stack->port_last;
 	shards->ports_per_shard = ((uint32_t)shards->port_last - shards->port_first + 1) / count;
@@ -272,6 +274,8 @@ void shards_stop(struct shards *shards)
 		shard->begun = false;
 		shard_run_jobs(shard); /* posted behind the end */
 		shard_output(shard);
+		if (shard->impair)
+			impair_flush(shard);
 	}
 }
 
@@ -384,5 +388,12 @@ void shard_get_status(const struct shard *shard, struct shard_status *ret_status
 	ret_status->forward_drops = atomic_load_explicit(&shard->status.forward_drops, memory_order_relaxed);
 	ret_status->link_losses = atomic_load_explicit(&shard->status.link_losses, memory_order_relaxed);
 	ret_status->link_up = atomic_load_explicit(&shard->status.link_up, memory_order_relaxed);
+	ret_status->impair_frames = atomic_load_explicit(&shard->status.impair_frames, memory_order_relaxed);
+	ret_status->impair_bytes = atomic_load_explicit(&shard->status.impair_bytes, memory_order_relaxed);
+	ret_status->impair_dropped = atomic_load_explicit(&shard->status.impair_dropped, memory_order_relaxed);
+	ret_status->impair_harmed = atomic_load_explicit(&shard->status.impair_harmed, memory_order_relaxed);
+	ret_status->impair_held_packets =
+	        atomic_load_explicit(&shard->status.impair_held_packets, memory_order_relaxed);
+	ret_status->impair_held_bytes = atomic_load_explicit(&shard->status.impair_held_bytes, memory_order_relaxed);
 	ret_status->last_turn.ns = atomic_load_explicit(&shard->status.last_turn_ns, memory_order_relaxed);
 }

@@ -15,6 +15,8 @@
 
 struct capture;
 struct event_base;
+struct impair_rule;
+struct impair_rule_counters;
 struct link;
 struct service_host;
 struct shard;
@@ -47,6 +49,7 @@ struct shards_options {
 	struct event_base *main_base; /* `done` runs there */
 	struct duration spin_max;     /* after traffic, poll the link this long before sleeping; 0: sleep at once */
 	uint64_t memory_max_bytes;    /* of each stack; 0: no limit of its own */
+	uint64_t impair_bytes_max;    /* of frames that a shard's impairment holds */
 };
 
 /* Stacks and event bases, no threads yet. Returns 0, -errno of what failed, or what stack_new said. */
@@ -79,6 +82,14 @@ struct event_base *shard_base(const struct shard *shard);
 /* What the shard offers its services: stack, base, and `begin` for callbacks of their own descriptors. */
 struct service_host *shard_host(struct shard *shard);
 
+/* What is done to frames between this shard and the link: link/impair/rules.h. Frames in are impaired in the shard
+ * that owns their flow. On the shard's thread, or while no thread runs; takes references of its own. 0 or -ENOMEM:
+ * then all is as before. */
+int shard_impair(struct shard *shard, struct impair_rule *const *rule, size_t count);
+/* Of the rule at this place of the order; direction as enum impair_direction. On the same thread. */
+void shard_impair_count(const struct shard *shard, size_t index, unsigned direction,
+                        struct impair_rule_counters *ret_counters);
+
 /* The clock of every instant in the daemon: CLOCK_MONOTONIC. */
 struct instant shard_now(void);
 
@@ -90,6 +101,8 @@ struct shard_status {
 	uint64_t forward_drops; /* frames for another shard dropped: its mailbox was full */
 	uint64_t link_losses;   /* times the interface went away */
 	bool link_up;           /* the interface is there */
+	/* Impairment: frames that a rule took; packets dropped; doubled, damaged, held back or marked; held now. */
+	uint64_t impair_frames, impair_bytes, impair_dropped, impair_harmed, impair_held_packets, impair_held_bytes;
 	struct instant last_turn;
 };
 void shard_get_status(const struct shard *shard, struct shard_status *ret_status);

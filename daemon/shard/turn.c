@@ -227,6 +227,20 @@ static void link_retry(struct shard *shard)
 
 /* ---- one turn ------------------------------------------------------------------------------------------------ */
 
+static void send_frames(struct shard *shard, size_t count)
+{
+	struct link *link = shard->set->link;
+
+	if (LIKELY(!shard->impair)) {
+		link_send(link, shard->index, shard->out, count);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (!impair_rules_take_out(shard->impair, shard->host.now, &shard->out[i]))
+			link_send(link, shard->index, &shard->out[i], 1);
+	}
+}
+
 void shard_output(struct shard *shard)
 {
 	struct link *link = shard->set->link;
@@ -242,7 +256,7 @@ void shard_output(struct shard *shard)
 			return;
 		if (shard->capture_count > 0)
 			capture_sent(shard, count);
-		link_send(link, shard->index, shard->out, count);
+		send_frames(shard, count);
 	}
 	shard->more = true;
 }
@@ -279,14 +293,22 @@ static void finish(struct shard *shard)
 	} while (stack_has_ready(stack) && ++rounds < ROUNDS_A_TURN);
 	if (stack_has_ready(stack))
 		shard->more = true;
+	if (shard->impair)
+		impair_settle(shard);
 	shard->begun = false;
 }
 
-static void input(struct shard *shard, const struct frame_in *frame)
+void shard_input(struct shard *shard, const struct frame_in *frame)
 {
 	stack_input(shard->host.stack, shard->host.now, frame);
 	if (shard->capture_count > 0)
 		capture_received(shard, frame);
+}
+
+static void take_frame(struct shard *shard, const struct frame_in *frame)
+{
+	if (LIKELY(!shard->impair) || !impair_rules_take_in(shard->impair, shard->host.now, frame))
+		shard_input(shard, frame);
 }
 
 /* One batch of frames and all that follows from it. Returns how many there were, or -errno. */
@@ -298,9 +320,11 @@ static ssize_t take_batch(struct shard *shard)
 		return count;
 	shard->begun = true;
 	shard->host.now = shard_now();
+	if (shard->impair)
+		impair_turn(shard);
 	for (ssize_t i = 0; i < count; i++) {
 		if (shard->set->count == 1 || !forward_frame(shard, &shard->in[i]))
-			input(shard, &shard->in[i]);
+			take_frame(shard, &shard->in[i]);
 	}
 	if (stack_advance(shard->host.stack, shard->host.now))
 		shard->more = true;
@@ -339,7 +363,7 @@ static void take_forwarded(struct shard *shard)
 		return;
 	shard_begin(shard);
 	for (struct letter *letter = letters; letter; letter = letter->next)
-		input(shard, &CONTAINER_OF(letter, struct forwarded_frame, letter)->frame);
+		take_frame(shard, &CONTAINER_OF(letter, struct forwarded_frame, letter)->frame);
 	finish(shard);
 	forward_free(shard, letters);
 }
@@ -362,6 +386,10 @@ static void turn(struct shard *shard)
 	if (shard->set->count > 1)
 		take_forwarded(shard);
 	run_letters(shard, jobs);
+	if (shard->impair && instant_reached(impair_rules_deadline(shard->impair), shard_now())) {
+		shard_begin(shard);
+		impair_turn(shard);
+	}
 	/* Callbacks of services, or timers, and no frames that took them along. */
 	if (shard->begun)
 		finish(shard);
@@ -374,7 +402,9 @@ static void turn(struct shard *shard)
 /* When the shard must wake up by itself. */
 static struct instant wake_at(const struct shard *shard)
 {
-	return instant_min(stack_deadline(shard->host.stack), shard->retry_at);
+	struct instant due = instant_min(stack_deadline(shard->host.stack), shard->retry_at);
+
+	return shard->impair ? instant_min(due, impair_rules_deadline(shard->impair)) : due;
 }
 
 /* Sets the timer for `due`, unless it will go off earlier anyway: waking up once too early is cheaper than a system

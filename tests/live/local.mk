@@ -10,6 +10,7 @@ LIVE_TESTS = \
 	tests/live/test_differential.py \
 	tests/live/test_echo.py \
 	tests/live/test_http.py \
+	tests/live/test_impair.py \
 	tests/live/test_interop.py \
 	tests/live/test_link.py \
 	tests/live/test_nmap.py \

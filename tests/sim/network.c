@@ -1,4 +1,4 @@
-/* The impairment of links as parts of a network, network cards, switches. */
+/* The impairment of links as parts of a network, switches. */
 #include "network.h"
 
 #include "core/wire/ethernet.h"
@@ -64,27 +64,12 @@ struct impair_element *network_corrupt(struct sim *sim, struct impair_element *n
 	BEGIN(corrupt, per_million);
 }
 
-/* ---- the network card --------------------------------------------------------------------------------------------
- */
-
-static void split_take(struct impair_element *element, struct instant now, struct impair_packet *packet)
-{
-	struct impair_packet *next;
-
-	for (packet = packet_split(element->impair, packet); packet; packet = next) {
-		next = packet->next;
-		packet->next = NULL;
-		impair_pass(element, now, packet);
-	}
-}
-
 struct impair_element *network_split(struct sim *sim, struct impair_element *next)
 {
-	struct impair_element *element = sim_alloc(sim, sizeof(*element));
+	struct impair_split *element = sim_alloc(sim, sizeof(*element));
 
-	element->take = split_take;
-	impair_add(&sim->impair, element, next);
-	return element;
+	impair_split_begin(element, &sim->impair, next);
+	return &element->element;
 }
 
 /* ---- switch ------------------------------------------------------------------------------------------------------

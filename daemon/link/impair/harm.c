@@ -79,22 +79,32 @@ void impair_nth_begin(struct impair_nth *nth, struct impair *impair, struct impa
 	impair_add(impair, &nth->element, next);
 }
 
+#define OUTAGE_CHANGES_MAX 1000u /* that one packet catches up with */
+
+/* How long the time lasts that it is in now. */
+static struct duration outage_lasts(const struct impair_outage *outage, struct impair_random *random)
+{
+	const struct impair_outage_options *options = &outage->options;
+
+	return outage->down ? impair_between(random, options->down_min, options->down_max)
+	                    : impair_between(random, options->up_min, options->up_max);
+}
+
 static void outage_take(struct impair_element *element, struct instant now, struct impair_packet *packet)
 {
 	struct impair_outage *outage = (struct impair_outage *)element;
-	const struct impair_outage_options *options = &outage->options;
 
+	for (unsigned changes = 0; outage->begun && instant_reached(outage->until, now); changes++) {
+		if (changes == OUTAGE_CHANGES_MAX) {
+			outage->begun = outage->down = false;
+			break;
+		}
+		outage->down = !outage->down;
+		outage->until = instant_add(outage->until, outage_lasts(outage, &element->random));
+	}
 	if (!outage->begun) {
 		outage->begun = true;
-		outage->until = instant_add(now, impair_between(&element->random, options->up_min, options->up_max));
-	}
-	while (instant_reached(outage->until, now)) {
-		struct duration lasts;
-
-		outage->down = !outage->down;
-		lasts = outage->down ? impair_between(&element->random, options->down_min, options->down_max)
-		                     : impair_between(&element->random, options->up_min, options->up_max);
-		outage->until = instant_add(outage->until, duration_max(lasts, (struct duration){ 1 }));
+		outage->until = instant_add(now, outage_lasts(outage, &element->random));
 	}
 	drop_or_pass(element, now, packet, outage->down);
 }

@@ -175,6 +175,9 @@ struct impair_line_options {
 	enum impair_discipline discipline;
 	struct duration target, interval; /* 0: 5 ms and 100 ms with CoDel, 1 ms with STEP */
 	bool ecn; /* CoDel: packets of ECN-capable transports are marked, not dropped (RFC 3168 section 5) */
+	/* Lines of several threads that are one: until when it is taken, in ns. Each of them has a queue of its own,
+	 * and gets its turn packet by packet. NULL: this line is nobody else's. */
+	_Atomic int64_t *busy_until;
 };
 struct impair_line {
 	struct impair_element element;
@@ -227,7 +230,8 @@ void impair_nth_begin(struct impair_nth *nth, struct impair *impair, struct impa
                       const struct impair_nth_options *options);
 
 /* Nothing passes for a time between `down_min` and `down_max`, after each time between `up_min` and `up_max` in which
- * everything does. It begins with the latter, at the first packet. */
+ * everything does. It begins with the latter, at the first packet, and anew when no packet has come for a thousand
+ * such times. */
 struct impair_outage_options {
 	struct duration up_min, up_max, down_min, down_max;
 };

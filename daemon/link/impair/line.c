@@ -2,6 +2,8 @@
 #include "link/impair/ecn.h"
 #include "link/impair/impair.h"
 
+#include <stdatomic.h>
+
 #define FULL_PACKET_BYTES 1514 /* CoDel: a backlog below one packet is none */
 
 static struct duration time_on_line(const struct impair_line *line, const struct impair_packet *packet)
@@ -44,6 +46,22 @@ static bool leaves_queue(struct impair_line *line, struct instant now, struct im
 	}
 }
 
+/* When a packet that may go from `now` on has left the line. */
+static struct instant off_the_line(struct impair_line *line, struct instant now, const struct impair_packet *packet)
+{
+	struct duration takes = time_on_line(line, packet);
+	int64_t busy, end;
+
+	if (!line->options.busy_until)
+		return instant_add(now, takes);
+	busy = atomic_load_explicit(line->options.busy_until, memory_order_relaxed);
+	do {
+		end = instant_add((struct instant){ busy > now.ns ? busy : now.ns }, takes).ns;
+	} while (!atomic_compare_exchange_weak_explicit(line->options.busy_until, &busy, end, memory_order_relaxed,
+	                                                memory_order_relaxed));
+	return (struct instant){ end };
+}
+
 /* The line is free at `now`: the next packet. */
 static void send_next(struct impair_line *line, struct instant now)
 {
@@ -52,7 +70,7 @@ static void send_next(struct impair_line *line, struct instant now)
 	while ((packet = impair_unhold(&line->queue)) && !leaves_queue(line, now, packet))
 		impair_drop(&line->element, now, packet, "codel");
 	line->sending = packet;
-	line->element.due = packet ? instant_add(now, time_on_line(line, packet)) : INSTANT_NEVER;
+	line->element.due = packet ? off_the_line(line, now, packet) : INSTANT_NEVER;
 }
 
 static bool is_full(const struct impair_line *line, const struct impair_packet *packet)

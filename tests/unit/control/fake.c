@@ -395,6 +395,25 @@ static int hook_reload(void *context, json_t **ret_report)
 	return shards->reload_result;
 }
 
+static json_t *hook_impair(void *context)
+{
+	(void)context;
+	return json_pack("[{s:s}]", "name", "far");
+}
+
+static int hook_impair_change(void *context, const struct control_impair_change *change, json_t *errors)
+{
+	struct shards *shards = context;
+	char *options = change->options ? json_dumps(change->options, JSON_COMPACT) : NULL;
+
+	snprintf(shards->impair, sizeof(shards->impair), "%u %s %s %s", change->what,
+	         change->name ? change->name : "-", change->before ? change->before : "-", options ? options : "-");
+	free(options);
+	if (shards->reload_result)
+		json_array_append_new(errors, json_string("wrong words"));
+	return shards->reload_result;
+}
+
 static void hook_stop(void *context)
 {
 	struct shards *shards = context;
@@ -419,6 +438,8 @@ struct control_hooks fake_hooks(struct shards *shards)
 		                       .config = hook_config,
 		                       .names = hook_names,
 		                       .status = hook_status,
+		                       .impair = hook_impair,
+		                       .impair_change = hook_impair_change,
 		                       .reload = hook_reload,
 		                       .stop = hook_stop,
 		                       .action = hook_action };

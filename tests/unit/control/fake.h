@@ -26,6 +26,7 @@ struct shards {
 	/* hooks */
 	unsigned reloads, stops;
 	int reload_result;
+	char impair[256]; /* the latest change: "WHAT NAME BEFORE OPTIONS" */
 	size_t action_count;
 	char action[FAKE_ACTIONS_MAX][256]; /* "UID METHOD ARGUMENTS RESULT" */
 };

@@ -17,7 +17,7 @@ CONTROL_FAKES = \
 	tests/unit/control/litter.h \
 	tests/unit/control/talk.c \
 	tests/unit/control/talk.h
-CONTROL_TEST_LIBS = libcontrol.la libshard.la libcore.la $(LIBEVENT_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS)
+CONTROL_TEST_LIBS = libcontrol.la libshard.la libimpair.la libcore.la $(LIBEVENT_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
 tests_unit_control_test_filter_SOURCES = tests/unit/control/test_filter.c $(CONTROL_FAKES)
 tests_unit_control_test_filter_LDADD = $(CONTROL_TEST_LIBS)

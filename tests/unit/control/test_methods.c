@@ -24,7 +24,18 @@
 /* Parameters that a method takes when the caller may call it. */
 static const char *good_parameters(const char *method)
 {
-	return strcmp(method, "Show") == 0 || strcmp(method, "Close") == 0 ? "{\"id\":1}" : "{}";
+	static const char *const wanted[][2] = {
+		{ "Show", "{\"id\":1}" },
+		{ "Close", "{\"id\":1}" },
+		{ "ImpairAdd", "{\"options\":{}}" },
+		{ "ImpairSet", "{\"name\":\"far\",\"options\":{}}" },
+		{ "ImpairRemove", "{\"name\":\"far\"}" },
+	};
+
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		if (strcmp(method, wanted[i][0]) == 0)
+			return wanted[i][1];
+	return "{}";
 }
 
 static void every_method_as_every_role(void **state)
@@ -107,6 +118,35 @@ static void rights_change(void **state)
 	        &talk, fd, CALL("Services"),
 	        "{'error':'org.varlink.service.PermissionDenied','parameters':{'needed':'observe','role':'nobody'}}");
 	close(fd);
+	talk_close(&talk);
+}
+
+static void impair(void **state)
+{
+	struct talk talk;
+	int fd;
+
+	(void)state;
+	talk_open(&talk);
+	fd = talk_dial(&talk);
+	talk_expect(&talk, fd, CALL("Impair"), "{'parameters':{'rules':[{'name':'far'}]}}");
+	talk_expect(&talk, fd, CALL_WITH("ImpairAdd", "{\"options\":{\"delay\":\"1ms\"},\"before\":\"x\"}"),
+	            "{'parameters':{}}");
+	assert_string_equal(talk.shards.impair, "0 - x {\"delay\":\"1ms\"}");
+	talk_expect(&talk, fd, CALL_WITH("ImpairSet", "{\"name\":\"x\",\"options\":{\"loss\":\"1%\"}}"),
+	            "{'parameters':{}}");
+	assert_string_equal(talk.shards.impair, "1 x - {\"loss\":\"1%\"}");
+	talk_expect(&talk, fd, CALL_WITH("ImpairRemove", "{\"name\":\"x\"}"), "{'parameters':{}}");
+	assert_string_equal(talk.shards.impair, "2 x - -");
+	talk_expect(&talk, fd, CALL("ImpairClear"), "{'parameters':{}}");
+	assert_string_equal(talk.shards.impair, "3 - - -");
+	talk.shards.reload_result = -EINVAL;
+	talk_expect(&talk, fd, CALL("ImpairClear"),
+	            "{'error':'org.tapstack.control.InvalidConfiguration','parameters':{'errors':['wrong words']}}");
+	close(fd);
+	assert_int_equal(talk.shards.action_count, 5);
+	assert_string_equal(talk.shards.action[2], "0 ImpairRemove {\"name\":\"x\"} ok");
+	assert_string_equal(talk.shards.action[4], "0 ImpairClear {} InvalidConfiguration");
 	talk_close(&talk);
 }
 
@@ -506,6 +546,7 @@ int main(void)
 		cmocka_unit_test(nobody_is_refused),
 		cmocka_unit_test(rights_change),
 		cmocka_unit_test(actions),
+		cmocka_unit_test(impair),
 		cmocka_unit_test(answers),
 		cmocka_unit_test(listings),
 		cmocka_unit_test(slow_reader),

@@ -435,6 +435,25 @@ static void test_outage(void **state)
 	end(fixture);
 }
 
+/* Times of no length, and a long silence, cost no more than a bounded number of steps. */
+static void test_outage_without_length(void **state)
+{
+	struct impair_outage_options none = { 0 }, tiny = { { 1 }, { 1 }, { 1 }, { 1 } };
+	struct fixture *fixture = begin(1);
+	struct impair_outage outage, other;
+
+	(void)state;
+	impair_outage_begin(&outage, &fixture->impair, &fixture->sink.element, &none);
+	for (uint32_t i = 0; i < 10; i++)
+		give(fixture, &outage.element, i * 1000000000ll, i, BYTES, 0);
+	assert_int_equal(fixture->sink.count, 10);
+	impair_outage_begin(&other, &fixture->impair, &fixture->sink.element, &tiny);
+	for (uint32_t i = 0; i < 10; i++)
+		give(fixture, &other.element, (i + 10) * 1000000000ll, i, BYTES, 0);
+	assert_int_equal(fixture->sink.count, 20); /* each finds it anew */
+	end(fixture);
+}
+
 static void test_duplicate(void **state)
 {
 	struct fixture *fixture = begin(5);
@@ -559,15 +578,16 @@ static void test_seeds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_delay),       cmocka_unit_test(test_jitter),
-		cmocka_unit_test(test_delay_limit), cmocka_unit_test(test_reorder),
-		cmocka_unit_test(test_line_rate),   cmocka_unit_test(test_line_limits),
-		cmocka_unit_test(test_line_codel),  cmocka_unit_test(test_line_codel_ecn),
-		cmocka_unit_test(test_line_step),   cmocka_unit_test(test_loss),
-		cmocka_unit_test(test_burst),       cmocka_unit_test(test_nth),
-		cmocka_unit_test(test_outage),      cmocka_unit_test(test_duplicate),
-		cmocka_unit_test(test_corrupt),     cmocka_unit_test(test_corrupt_once),
-		cmocka_unit_test(test_resting),     cmocka_unit_test(test_seeds),
+		cmocka_unit_test(test_delay),        cmocka_unit_test(test_jitter),
+		cmocka_unit_test(test_delay_limit),  cmocka_unit_test(test_reorder),
+		cmocka_unit_test(test_line_rate),    cmocka_unit_test(test_line_limits),
+		cmocka_unit_test(test_line_codel),   cmocka_unit_test(test_line_codel_ecn),
+		cmocka_unit_test(test_line_step),    cmocka_unit_test(test_loss),
+		cmocka_unit_test(test_burst),        cmocka_unit_test(test_nth),
+		cmocka_unit_test(test_outage),       cmocka_unit_test(test_outage_without_length),
+		cmocka_unit_test(test_duplicate),    cmocka_unit_test(test_corrupt),
+		cmocka_unit_test(test_corrupt_once), cmocka_unit_test(test_resting),
+		cmocka_unit_test(test_seeds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

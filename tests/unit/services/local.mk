@@ -33,7 +33,7 @@ tests_unit_services_test_relay_fail_LDADD = $(services_test_ldadd)
 tests_unit_services_test_status_http_SOURCES = tests/unit/services/test_status_http.c \
 	tests/support/fake_shards.h tests/support/fake_shards.c
 tests_unit_services_test_status_http_CPPFLAGS = $(services_test_cppflags)
-tests_unit_services_test_status_http_LDADD = libservices.la libshard.la libcore.la $(LIBEVENT_LIBS) \
+tests_unit_services_test_status_http_LDADD = libservices.la libshard.la libimpair.la libcore.la $(LIBEVENT_LIBS) \
 	$(JANSSON_LIBS) $(SODIUM_LIBS) $(CMOCKA_LIBS)
 
 tests_unit_services_test_two_stacks_SOURCES = tests/unit/services/test_two_stacks.c \

@@ -17,7 +17,7 @@ SHARD_FAKES = \
 	tests/unit/shard/fake.h \
 	tests/unit/shard/fixture.c \
 	tests/unit/shard/fixture.h
-SHARD_TEST_LIBS = libshard.la libcore.la $(LIBEVENT_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(CMOCKA_LIBS) -lpthread
+SHARD_TEST_LIBS = libshard.la libimpair.la libcore.la $(LIBEVENT_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(CMOCKA_LIBS) -lpthread
 
 tests_unit_shard_test_capture_SOURCES = tests/unit/shard/test_capture.c $(SHARD_FAKES)
 tests_unit_shard_test_capture_LDADD = $(SHARD_TEST_LIBS)
