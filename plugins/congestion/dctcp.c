@@ -23,6 +23,7 @@ enum {
 	AFTER_RTO = 4,   /* slow start repairs */
 	HAS_UNDO = 8,    /* prior_* hold */
 	MARKED_NOW = 16, /* the window was reduced for marks in the window of data that is in flight */
+	NOT_TOLD = 32,   /* the host does not say what was agreed on; see dctcp_init */
 };
 
 struct dctcp {
@@ -111,8 +112,8 @@ static void dctcp_on_ack(void *state, const struct tapstack_cc_sample *sample, s
 {
 	struct dctcp *dctcp = state;
 
-	if (sample->ce_bytes > 0)
-		dctcp->flags |= EXACT; /* see dctcp_init */
+	if (sample->ce_bytes > 0 && (dctcp->flags & NOT_TOLD) != 0)
+		dctcp->flags |= EXACT;
 	if ((dctcp->flags & EXACT) != 0) {
 		count(dctcp, sample);
 		if (sample->round_start)
@@ -238,12 +239,12 @@ static int dctcp_init(void *state, const struct tapstack_cc_env *env, const stru
 		.rounds = 2,
 	};
 	echoes = params->value[PARAM_PEER_ECHOES_MARKS].number != 0;
-	if (env->struct_size >= TAPSTACK_SIZE_UP_TO(struct tapstack_cc_env, ecn)) {
-		if (env->ecn == TAPSTACK_CC_ECN_ACCURATE)
-			dctcp->flags |= EXACT;
-		else if (env->ecn == TAPSTACK_CC_ECN_CLASSIC && echoes)
-			dctcp->flags |= EXACT | ECHOED;
-	}
+	if (env->struct_size < TAPSTACK_SIZE_UP_TO(struct tapstack_cc_env, ecn))
+		dctcp->flags |= NOT_TOLD;
+	else if (env->ecn == TAPSTACK_CC_ECN_ACCURATE)
+		dctcp->flags |= EXACT;
+	else if (env->ecn == TAPSTACK_CC_ECN_CLASSIC && echoes)
+		dctcp->flags |= EXACT | ECHOED;
 	decision->pacing_bytes_per_s = 0; /* whatever an algorithm before had */
 	decision->burst_bytes_max = 0;
 	return 0;

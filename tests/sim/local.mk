@@ -58,6 +58,9 @@ libcontest_la_DEPENDENCIES = libsim.la libimpair.la libcore.la $(filter plugins/
 contest_tests = \
 	tests/sim/test_contest \
 	tests/sim/test_cubic \
+	tests/sim/test_dctcp \
+	tests/sim/test_ledbat \
+	tests/sim/test_prague \
 	tests/sim/test_newreno
 contest_ldadd = libcontest.la $(CMOCKA_LIBS)
 check_PROGRAMS += $(contest_tests)
@@ -67,6 +70,13 @@ tests_sim_test_contest_LDADD = $(contest_ldadd)
 tests_sim_test_cubic_SOURCES = tests/sim/test_cubic.c
 tests_sim_test_cubic_LDADD = $(contest_ldadd)
 EXTRA_DIST += tests/sim/curves/cubic.txt tests/sim/curves/cubic-hystart.txt
+tests_sim_test_dctcp_SOURCES = tests/sim/test_dctcp.c
+tests_sim_test_dctcp_LDADD = $(contest_ldadd)
+tests_sim_test_ledbat_SOURCES = tests/sim/test_ledbat.c
+tests_sim_test_ledbat_LDADD = $(contest_ldadd)
+tests_sim_test_prague_SOURCES = tests/sim/test_prague.c
+tests_sim_test_prague_LDADD = $(contest_ldadd)
+EXTRA_DIST += tests/sim/curves/dctcp.txt tests/sim/curves/ledbat.txt tests/sim/curves/prague.txt
 tests_sim_test_newreno_SOURCES = tests/sim/test_newreno.c
 tests_sim_test_newreno_LDADD = $(contest_ldadd)
 EXTRA_DIST += tests/sim/curves/reno.txt tests/sim/curves/newreno.txt

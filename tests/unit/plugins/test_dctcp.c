@@ -138,6 +138,7 @@ static void test_growth(void **state)
 /* What there is to go by without AccECN. */
 static void test_feedback(void **state)
 {
+	struct tapstack_cc_env env = { .mss_bytes = MSS, .now_ns = 1000 * S, .initial_cwnd_bytes = 10 * MSS };
 	struct tapstack_cc_sample sample;
 	struct flow flow;
 
@@ -162,13 +163,17 @@ static void test_feedback(void **state)
 	flow_ops()->on_ack(flow.state, &sample, &flow.decision);
 	assert_true(fabs(flow_output(&flow, "fraction") - 0.25) < 1e-9);
 
-	/* a host that does not say, but tells of bytes */
-	settled(&flow, 100, 0.2, TAPSTACK_CC_ECN_NONE);
+	/* what the host guesses then is not taken for it */
+	settled(&flow, 100, 0, TAPSTACK_CC_ECN_CLASSIC);
+	flow_ack_marked(&flow, MSS, MSS);
 	assert_true(flow_output(&flow, "exact") == 0);
-	sample = flow_sample(&flow, MSS);
-	sample.ece = 1;
-	sample.ce_bytes = MSS;
-	flow_ops()->on_ack(flow.state, &sample, &flow.decision);
+
+	/* a host of 0.1 does not say, but tells of bytes */
+	settled(&flow, 100, 0.2, TAPSTACK_CC_ECN_NONE);
+	env.struct_size = TAPSTACK_SIZE_UP_TO(struct tapstack_cc_env, min_rtt_ns);
+	assert_int_equal(flow_ops()->init(flow.state, &env, &flow.params, &flow.decision), 0);
+	assert_true(flow_output(&flow, "exact") == 0);
+	flow_ack_marked(&flow, MSS, MSS);
 	assert_true(flow_output(&flow, "exact") == 1);
 	ecn_event(&flow);
 	assert_true(fabs((double)flow.decision.cwnd_bytes - 90 * MSS) < 2);
