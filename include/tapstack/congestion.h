@@ -118,8 +118,9 @@ enum tapstack_cc_ecn_kind {
 
 enum tapstack_cc_env_flag {
 	TAPSTACK_CC_SWITCHED = 1, /* the connection had another algorithm before: *decision holds its window */
-	TAPSTACK_CC_SHADOW = 2, /* your decisions are recorded, and nobody acts on them. What you are told comes from
-	                           what the acting algorithm does */
+	TAPSTACK_CC_SHADOW = 2,  /* your decisions are recorded, and nobody acts on them. What you are told comes from
+	                            what the acting algorithm does */
+	TAPSTACK_CC_NO_SACK = 4, /* without SACK (RFC 2018): no more than one loss a round trip can be found */
 };
 
 /* The moment of init. */

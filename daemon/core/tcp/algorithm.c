@@ -112,7 +112,7 @@ struct tapstack_cc_env algorithm_env(struct stack *stack, const struct conn *con
 		.random = random_u64(&stack->random),
 		.srtt_ns = conn->rtt.srtt.ns,
 		.min_rtt_ns = conn->rtt.min.ns,
-		.flags = flags,
+		.flags = flags | (conn->agreed.sack ? 0 : TAPSTACK_CC_NO_SACK),
 		.ecn = conn->agreed.ecn,
 	};
 }
