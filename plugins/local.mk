@@ -27,3 +27,12 @@ plugins_congestion_prague_la_SOURCES = plugins/congestion/prague.c
 plugins_congestion_prague_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 plugins_congestion_prague_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)
 plugins_congestion_prague_la_LIBADD = -lm
+
+pkglib_LTLIBRARIES += plugins/congestion/bbr.la
+plugins_congestion_bbr_la_SOURCES = \
+	plugins/congestion/bbr.c plugins/congestion/bbr.h \
+	plugins/congestion/bbr_model.c \
+	plugins/congestion/bbr_state.c \
+	plugins/congestion/bbr_text.c
+plugins_congestion_bbr_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+plugins_congestion_bbr_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)

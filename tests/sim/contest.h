@@ -14,7 +14,7 @@
 
 #define CONTEST_FLOWS_MAX 6
 #define CONTEST_OUTPUTS_MAX 8
-#define CONTEST_PARAMS_MAX 16
+#define CONTEST_PARAMS_MAX 32
 
 /* ---- plugins ------------------------------------------------------------------------------------------------------
  */

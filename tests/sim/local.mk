@@ -56,6 +56,7 @@ libcontest_la_LIBADD = libsim.la libimpair.la libcore.la $(SODIUM_LIBS) -ldl -lm
 # They are loaded, not linked: each has the same symbol.
 libcontest_la_DEPENDENCIES = libsim.la libimpair.la libcore.la $(filter plugins/congestion/%,$(pkglib_LTLIBRARIES))
 contest_tests = \
+	tests/sim/test_bbr \
 	tests/sim/test_contest \
 	tests/sim/test_cubic \
 	tests/sim/test_dctcp \
@@ -65,6 +66,8 @@ contest_tests = \
 contest_ldadd = libcontest.la $(CMOCKA_LIBS)
 check_PROGRAMS += $(contest_tests)
 TESTS += $(contest_tests)
+tests_sim_test_bbr_SOURCES = tests/sim/test_bbr.c
+tests_sim_test_bbr_LDADD = $(contest_ldadd)
 tests_sim_test_contest_SOURCES = tests/sim/test_contest.c
 tests_sim_test_contest_LDADD = $(contest_ldadd)
 tests_sim_test_cubic_SOURCES = tests/sim/test_cubic.c
@@ -80,3 +83,4 @@ EXTRA_DIST += tests/sim/curves/dctcp.txt tests/sim/curves/ledbat.txt tests/sim/c
 tests_sim_test_newreno_SOURCES = tests/sim/test_newreno.c
 tests_sim_test_newreno_LDADD = $(contest_ldadd)
 EXTRA_DIST += tests/sim/curves/reno.txt tests/sim/curves/newreno.txt
+EXTRA_DIST += tests/sim/curves/bbr.txt

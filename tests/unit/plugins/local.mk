@@ -34,3 +34,12 @@ TESTS += tests/unit/plugins/test_hystart
 tests_unit_plugins_test_hystart_SOURCES = tests/unit/plugins/test_hystart.c tests/unit/plugins/flow.h \
 	plugins/congestion/cubic.c plugins/congestion/hystart.h
 tests_unit_plugins_test_hystart_LDADD = $(CMOCKA_LIBS) -lm
+
+check_PROGRAMS += tests/unit/plugins/test_bbr tests/unit/plugins/test_bbr_losses
+TESTS += tests/unit/plugins/test_bbr tests/unit/plugins/test_bbr_losses
+tests_unit_plugins_test_bbr_SOURCES = tests/unit/plugins/test_bbr.c tests/unit/plugins/bbr_flow.h \
+	$(plugins_congestion_bbr_la_SOURCES)
+tests_unit_plugins_test_bbr_LDADD = $(CMOCKA_LIBS) -lm
+tests_unit_plugins_test_bbr_losses_SOURCES = tests/unit/plugins/test_bbr_losses.c tests/unit/plugins/bbr_flow.h \
+	$(plugins_congestion_bbr_la_SOURCES)
+tests_unit_plugins_test_bbr_losses_LDADD = $(CMOCKA_LIBS) -lm
