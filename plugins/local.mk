@@ -6,6 +6,11 @@ plugins_congestion_cubic_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 plugins_congestion_cubic_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)
 plugins_congestion_cubic_la_LIBADD = -lm
 
+pkglib_LTLIBRARIES += plugins/congestion/vegas.la
+plugins_congestion_vegas_la_SOURCES = plugins/congestion/vegas.c
+plugins_congestion_vegas_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+plugins_congestion_vegas_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)
+
 pkglib_LTLIBRARIES += plugins/congestion/newreno.la
 plugins_congestion_newreno_la_SOURCES = plugins/congestion/newreno.c
 plugins_congestion_newreno_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)

@@ -61,8 +61,9 @@ contest_tests = \
 	tests/sim/test_cubic \
 	tests/sim/test_dctcp \
 	tests/sim/test_ledbat \
+	tests/sim/test_newreno \
 	tests/sim/test_prague \
-	tests/sim/test_newreno
+	tests/sim/test_vegas
 contest_ldadd = libcontest.la $(CMOCKA_LIBS)
 check_PROGRAMS += $(contest_tests)
 TESTS += $(contest_tests)
@@ -80,6 +81,9 @@ tests_sim_test_ledbat_LDADD = $(contest_ldadd)
 tests_sim_test_prague_SOURCES = tests/sim/test_prague.c
 tests_sim_test_prague_LDADD = $(contest_ldadd)
 EXTRA_DIST += tests/sim/curves/dctcp.txt tests/sim/curves/ledbat.txt tests/sim/curves/prague.txt
+tests_sim_test_vegas_SOURCES = tests/sim/test_vegas.c
+tests_sim_test_vegas_LDADD = $(contest_ldadd)
+EXTRA_DIST += tests/sim/curves/vegas.txt
 tests_sim_test_newreno_SOURCES = tests/sim/test_newreno.c
 tests_sim_test_newreno_LDADD = $(contest_ldadd)
 EXTRA_DIST += tests/sim/curves/reno.txt tests/sim/curves/newreno.txt

@@ -43,3 +43,9 @@ tests_unit_plugins_test_bbr_LDADD = $(CMOCKA_LIBS) -lm
 tests_unit_plugins_test_bbr_losses_SOURCES = tests/unit/plugins/test_bbr_losses.c tests/unit/plugins/bbr_flow.h \
 	$(plugins_congestion_bbr_la_SOURCES)
 tests_unit_plugins_test_bbr_losses_LDADD = $(CMOCKA_LIBS) -lm
+
+check_PROGRAMS += tests/unit/plugins/test_vegas
+TESTS += tests/unit/plugins/test_vegas
+tests_unit_plugins_test_vegas_SOURCES = tests/unit/plugins/test_vegas.c tests/unit/plugins/flow.h \
+	plugins/congestion/vegas.c
+tests_unit_plugins_test_vegas_LDADD = $(CMOCKA_LIBS)
