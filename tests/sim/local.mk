@@ -60,6 +60,7 @@ contest_tests = \
 	tests/sim/test_contest \
 	tests/sim/test_cubic \
 	tests/sim/test_dctcp \
+	tests/sim/test_fairness \
 	tests/sim/test_ledbat \
 	tests/sim/test_newreno \
 	tests/sim/test_prague \
@@ -84,6 +85,8 @@ EXTRA_DIST += tests/sim/curves/dctcp.txt tests/sim/curves/ledbat.txt tests/sim/c
 tests_sim_test_vegas_SOURCES = tests/sim/test_vegas.c
 tests_sim_test_vegas_LDADD = $(contest_ldadd)
 EXTRA_DIST += tests/sim/curves/vegas.txt
+tests_sim_test_fairness_SOURCES = tests/sim/test_fairness.c
+tests_sim_test_fairness_LDADD = $(contest_ldadd)
 tests_sim_test_newreno_SOURCES = tests/sim/test_newreno.c
 tests_sim_test_newreno_LDADD = $(contest_ldadd)
 EXTRA_DIST += tests/sim/curves/reno.txt tests/sim/curves/newreno.txt
