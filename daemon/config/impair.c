@@ -123,7 +123,7 @@ static bool read_rule_entry(struct reader *reader, const char *prefix, const cha
 	const struct config_key *key = find_entry(name);
 
 	if (key == NULL) {
-		errors_add(reader->errors, place, "%sunknown option %s of a rule%s", prefix,
+		errors_add(reader->errors, place, "%sunknown option %s of a rule%s", *prefix ? "link.impair: " : "",
 		           errors_quote(name, quote), reader_hint(name, known_entry, hint));
 		return false;
 	}

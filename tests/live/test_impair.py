@@ -4,9 +4,11 @@
 Bounds are what cannot be otherwise (a delay is a lower bound of a round trip, a rate an upper one) or counts."""
 import random
 import socket
+import struct
 import threading
 import time
 
+from frames import icmp
 from harness import IPV4, IPV6, Thread, check, connect, equal, families, main, read_exactly, wait_until
 from traffic import echo_bulk, receive_bulk, send_bulk
 
@@ -14,7 +16,7 @@ SERVICES = [{"name": "echo", "kind": "echo", "port": 7}, {"name": "echo2", "kind
             {"name": "discard", "kind": "discard", "port": 9}, {"name": "chargen", "kind": "chargen", "port": 19}]
 SEED = random.Random().getrandbits(32)
 # Of what a damaged IPv4 packet with a TCP segment may end in.
-DAMAGED = ("DROP_CHECKSUM", "DROP_IP_CHECKSUM", "DROP_IP_MALFORMED")
+DAMAGED = ("DROP_CHECKSUM", "DROP_IP_CHECKSUM", "DROP_IP_MALFORMED", "DROP_MALFORMED")
 
 
 def start(env, *rules, shards=1, **config):
@@ -55,6 +57,22 @@ def test_delay_each_way(env):
     equal(daemon.ctl_json("impair"), [], "rules after clear")
     check(round_trip() < 0.030, "nothing is held up any more")
     check("frames are not impaired any more" in daemon.log(), "the log says that it is over")
+
+
+def test_idle_stack_wakes(env):
+    """What is held is all that can wake the shard: no timer of TCP runs."""
+    start(env, {"name": "far", "delay": "20ms"})
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
+        sock.settimeout(5)
+        times = []
+        for number in range(3):
+            request = icmp(8, 0, struct.pack("!HH", 7, number), b"anybody awake?")
+            began = time.monotonic()
+            sock.sendto(request, (IPV4.stack, 0))
+            while sock.recv(2000)[20] != 0:  # an echo reply
+                pass
+            times.append(time.monotonic() - began)
+    check(0.040 <= min(times) < 0.5, f"20 ms each way: {times}")
 
 
 def test_it_cannot_be_forgotten(env):
