@@ -91,3 +91,17 @@ tests_sim_test_newreno_SOURCES = tests/sim/test_newreno.c
 tests_sim_test_newreno_LDADD = $(contest_ldadd)
 EXTRA_DIST += tests/sim/curves/reno.txt tests/sim/curves/newreno.txt
 EXTRA_DIST += tests/sim/curves/bbr.txt
+
+# All algorithms over a grid of paths: some minutes. BENCH_CONGESTION_FLAGS=-h says what can be chosen.
+check_PROGRAMS += tests/sim/bench_congestion
+tests_sim_bench_congestion_SOURCES = \
+	tests/sim/bench_congestion.c tests/sim/bench_congestion.h \
+	tests/sim/bench_curves.c \
+	tests/sim/bench_tables.c \
+	tests/sim/chart.c tests/sim/chart.h
+tests_sim_bench_congestion_LDADD = libcontest.la -lm
+dist_check_SCRIPTS += tests/sim/bench_smoke.sh
+TESTS += tests/sim/bench_smoke.sh
+bench-congestion: all tests/sim/bench_congestion
+	TAPSTACK_BUILDDIR=$(abs_top_builddir) tests/sim/bench_congestion $(BENCH_CONGESTION_FLAGS)
+.PHONY: bench-congestion
