@@ -118,6 +118,12 @@ int impair_change(struct daemon *daemon, const struct control_impair_change *cha
 /* Of Status. */
 json_t *impair_status(const struct daemon *daemon);
 
+/* main_congestion.c: what the stacks tell of congestion algorithms: see struct shards_options. And a clock for
+ * stack_config.stopwatch. */
+void congestion_samples(void *context, uint32_t shard, const struct stack_sample *samples, size_t count);
+void congestion_notice(void *context, uint32_t shard, const struct stack_notice *notice);
+int64_t congestion_stopwatch(void);
+
 /* main_secret.c: reads the secret in the state directory, which is made when there is none. 0; or -errno, and says so
  * in the log. */
 int secret_load(const struct config *config, uint8_t *ret_secret, size_t size);

@@ -196,10 +196,13 @@ static int open_shards(struct daemon *daemon)
 	}
 	stack.mtu_bytes = link_mtu(daemon->link);
 	stack.first_connection_id = audit_first_connection_id(daemon->audit);
+	stack.stopwatch = congestion_stopwatch;
 	stack.congestion_default = registry_congestion(daemon->registry, config->congestion.standard);
 	error = shards_new(&(struct shards_options){ .count = config->shard.count,
 	                                             .stack = &stack,
 	                                             .prepare = prepare_stack,
+	                                             .samples = congestion_samples,
+	                                             .notice = congestion_notice,
 	                                             .context = daemon,
 	                                             .link = daemon->link,
 	                                             .main_base = daemon->base,

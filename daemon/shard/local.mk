@@ -27,6 +27,7 @@ sbin_PROGRAMS += daemon/tapstackd
 daemon_tapstackd_SOURCES = \
 	daemon/main.c \
 	daemon/main.h \
+	daemon/main_congestion.c \
 	daemon/main_control.c \
 	daemon/main_impair.c \
 	daemon/main_notify.c \

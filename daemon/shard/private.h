@@ -84,6 +84,9 @@ struct shards {
 	struct event_base *main_base;
 	struct duration spin_max;
 	uint64_t impair_bytes_max;
+	void (*samples)(void *context, uint32_t shard, const struct stack_sample *samples, size_t count);
+	void (*notice)(void *context, uint32_t shard, const struct stack_notice *notice);
+	void *context;                  /* of these */
 	uint8_t flow_key[16];           /* which shard owns a flow */
 	uint16_t port_first, port_last; /* of active opens, all shards together */
 	uint32_t ports_per_shard;

@@ -196,6 +196,9 @@ int shards_new(const struct shards_options *options, struct shards **ret_shards)
 	shards->main_base = options->main_base;
 	shards->spin_max = options->spin_max;
 	shards->impair_bytes_max = options->impair_bytes_max;
+	shards->samples = options->samples;
+	shards->notice = options->notice;
+	shards->context = options->context;
 	shards->port_first = options->stack->port_first;
 	shards->port_last = options->stack->port_last;
 	shards->ports_per_shard = ((uint32_t)shards->port_last - shards->port_first + 1) / count;

@@ -44,6 +44,9 @@ struct shards_options {
 	const struct stack_config *stack; /* for each shard: what differs (see `prepare`) is filled in */
 	/* Last word on the config of one shard's stack (its journal ring); may be NULL. Returns 0 or -errno. */
 	int (*prepare)(void *context, uint32_t shard, struct stack_config *config);
+	/* What the stacks have to tell, on the shards' threads; must not wait. NULL: nobody listens. */
+	void (*samples)(void *context, uint32_t shard, const struct stack_sample *samples, size_t count);
+	void (*notice)(void *context, uint32_t shard, const struct stack_notice *notice);
 	void *context;
 	struct link *link;            /* outlives the shards */
 	struct event_base *main_base; /* `done` runs there */

@@ -17,6 +17,7 @@
 #define ROUNDS_A_TURN 8u   /* of services and output */
 #define OUTPUTS_A_TURN 32u /* batches to the link */
 #define SPINS_A_TURN 32u   /* polls of the link, while spinning, before the event loop is looked at again */
+#define SAMPLES_A_CALL 16u
 #define REATTACH_EVERY DURATION_MS(500)
 #define CONGESTED_WAIT DURATION_MS(1)
 
@@ -276,6 +277,25 @@ static void dispatch(struct shard *shard)
 	}
 }
 
+/* Samples and notices go to whoever wants them. */
+static void tell(struct shard *shard)
+{
+	const struct shards *set = shard->set;
+	struct stack *stack = shard->host.stack;
+	struct stack_sample samples[SAMPLES_A_CALL];
+	struct stack_notice notice;
+	size_t count;
+
+	while ((count = stack_samples(stack, samples, SAMPLES_A_CALL)) > 0) {
+		if (set->samples)
+			set->samples(set->context, shard->index, samples, count);
+	}
+	while (stack_next_notice(stack, &notice)) {
+		if (set->notice)
+			set->notice(set->context, shard->index, &notice);
+	}
+}
+
 /* Services, then the answer to all that came in: the end of a turn whose time is latched. What goes out makes room
  * for services that send in bulk, so they take turns with the link, and what they write is still in the cache when it
  * is sent. */
@@ -295,6 +315,7 @@ static void finish(struct shard *shard)
 		shard->more = true;
 	if (shard->impair)
 		impair_settle(shard);
+	tell(shard);
 	shard->begun = false;
 }
 

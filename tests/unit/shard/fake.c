@@ -172,6 +172,43 @@ void stack_set_offload(struct stack *stack, uint32_t gso_bytes_max, bool checksu
 	atomic_fetch_add(&stack->offload_changes, 1);
 }
 
+size_t stack_samples(struct stack *stack, struct stack_sample *ret_samples, size_t count)
+{
+	unsigned left = atomic_load(&stack->samples);
+	size_t take = left < count ? left : count;
+
+	memset(ret_samples, 0, take * sizeof(*ret_samples));
+	atomic_fetch_sub(&stack->samples, (unsigned)take);
+	return take;
+}
+
+bool stack_next_notice(struct stack *stack, struct stack_notice *ret_notice)
+{
+	if (atomic_load(&stack->notices) == 0)
+		return false;
+	memset(ret_notice, 0, sizeof(*ret_notice));
+	atomic_fetch_sub(&stack->notices, 1);
+	return true;
+}
+
+void fake_take_samples(void *context, uint32_t shard, const struct stack_sample *samples, size_t count)
+{
+	struct fake_told *told = context;
+
+	(void)shard;
+	(void)samples;
+	atomic_fetch_add(&told->samples, (unsigned)count);
+}
+
+void fake_take_notice(void *context, uint32_t shard, const struct stack_notice *notice)
+{
+	struct fake_told *told = context;
+
+	(void)shard;
+	(void)notice;
+	atomic_fetch_add(&told->notices, 1);
+}
+
 void stack_announce(struct stack *stack)
 {
 	atomic_fetch_add(&stack->announcements, 1);

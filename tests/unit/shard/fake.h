@@ -24,6 +24,7 @@ struct stack {
 	uint32_t listeners;
 	struct stack_watch *watch; /* as the shard has set it */
 	struct stack_counters counters;
+	atomic_uint samples, notices; /* that stack_samples and stack_next_notice still give out */
 };
 
 struct fake_queue {
@@ -44,6 +45,13 @@ void fake_link_free(struct link *link);
 /* Frames that queue `queue` has from now on. */
 void fake_link_arrive(struct link *link, uint32_t queue, unsigned count);
 void fake_link_go(struct link *link, uint32_t queue);
+
+/* What shards have told, as struct shards_options wants it; `context` is a struct fake_told. */
+struct fake_told {
+	atomic_uint samples, notices;
+};
+void fake_take_samples(void *context, uint32_t shard, const struct stack_sample *samples, size_t count);
+void fake_take_notice(void *context, uint32_t shard, const struct stack_notice *notice);
 
 /* The stack of that shard, made by shards_new. */
 struct stack *fake_stack(const struct shards *shards, uint32_t shard);

@@ -9,10 +9,14 @@ void fixture_open(struct fixture *fixture, uint32_t count, struct duration spin_
 
 	if (sodium_init() < 0)
 		abort();
+	fixture->told = (struct fake_told){ 0 };
 	fixture->link = fake_link_new(count);
 	fixture->base = event_base_new();
 	if (!fixture->base || shards_new(&(struct shards_options){ .count = count,
 	                                                           .stack = &config,
+	                                                           .samples = fake_take_samples,
+	                                                           .notice = fake_take_notice,
+	                                                           .context = &fixture->told,
 	                                                           .link = fixture->link,
 	                                                           .main_base = fixture->base,
 	                                                           .spin_max = spin_max },

@@ -8,6 +8,7 @@ struct fixture {
 	struct link *link;
 	struct event_base *base; /* main's */
 	struct shards *shards;
+	struct fake_told told;
 };
 
 /* Aborts the test program when something can't be had. */

@@ -79,6 +79,21 @@ static void frames_get_one_turn(void **state)
 	fixture_close(&f);
 }
 
+/* All of them in the turn in which they came up, though they are more than one call takes. */
+static void what_stacks_tell_is_passed_on(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f, 1, (struct duration){ 0 });
+	atomic_store(&fake_stack(f.shards, 0)->samples, 1000);
+	atomic_store(&fake_stack(f.shards, 0)->notices, 3);
+	assert_int_equal(shards_start(f.shards), 0);
+	WAIT_FOR(&f, f.told.notices == 3);
+	assert_int_equal(f.told.samples, 1000);
+	fixture_close(&f);
+}
+
 static void set_deadline(struct stack *stack, void *context)
 {
 	const struct duration *from_now = context;
@@ -267,6 +282,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frames_get_one_turn),
+		cmocka_unit_test(what_stacks_tell_is_passed_on),
 		cmocka_unit_test(timer_is_set_only_for_earlier_deadlines),
 		cmocka_unit_test(overdue_deadline_runs_without_sleep),
 		cmocka_unit_test(idle_shard_sleeps),
