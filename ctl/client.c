@@ -270,6 +270,22 @@ static enum exit_code invalid_configuration(const struct client *client, const j
 	return EXIT_REFUSED;
 }
 
+static enum exit_code plugin_refused(const struct client *client, const json_t *parameters)
+{
+	const json_t *errors = json_object_get(parameters, "errors");
+	size_t i;
+	json_t *error;
+
+	json_array_foreach(errors, i, error)
+	{
+		char *text = text_of(error);
+
+		complain(client, "%s", text);
+		free(text);
+	}
+	return EXIT_REFUSED;
+}
+
 static enum exit_code say_error(const struct client *client, const char *error, const json_t *parameters,
                                 const char *method)
 {
@@ -287,6 +303,8 @@ static enum exit_code say_error(const struct client *client, const char *error, 
 		return invalid_parameter(client, parameters);
 	if (strcmp(error, TAPSTACK_CONTROL_INTERFACE ".InvalidConfiguration") == 0)
 		return invalid_configuration(client, parameters);
+	if (strcmp(error, TAPSTACK_CONTROL_INTERFACE ".PluginRefused") == 0)
+		return plugin_refused(client, parameters);
 
 	name = text_printable(error, strlen(error));
 	details = text_of(parameters);

@@ -26,8 +26,18 @@ static const struct command table[] = {
 	  "TIME-WAIT is refused. --abort ends it at once, in any state",
 	  "tapstackctl close 17 --abort", 1, 1, command_close },
 	{ "services", "", "what answers on which port", NULL, 0, 0, command_services },
-	{ "plugins", "", "congestion algorithms and logging instances, with their parameters", NULL, 0, 0,
-	  command_plugins },
+	{ "plugins", "",
+	  "congestion algorithms and logging instances, in every version that is loaded, with their users", NULL, 0,
+	  0, command_plugins },
+	{ "plugin", "ACTION [ARGUMENT...]",
+	  "available: what is in the plugin directory. load PLUGIN [as INSTANCE] [PARAM=VALUE...]: makes an "
+	  "instance. "
+	  "reload INSTANCE: loads its file again. tune INSTANCE PARAM=VALUE...: gives it other parameters. New "
+	  "connections get the new version; those that are there keep the old one to their end, or go on with the "
+	  "new "
+	  "one with --move. unload INSTANCE: removes it; its code goes with the last connection. What was changed so "
+	  "holds until the daemon reads its configuration again (what that does not name: until the daemon stops)",
+	  "tapstackctl plugin tune cubic beta=0.8 --move", 1, INT_MAX, command_plugin },
 	{ "neighbours", "", "who is on the link, and with which Ethernet address (ARP, neighbour discovery)", NULL, 0,
 	  0, command_neighbours },
 	{ "addresses", "", "the stack's own addresses: configured, made up, or from router advertisements", NULL, 0,
@@ -78,6 +88,7 @@ static const struct option_help option_table[] = {
 	{ "limit", 'n', "NUMBER", "no more than so many rows (default: all; history without an ID: 50)" },
 	{ "all", 'a', NULL, "counters: zero ones too" },
 	{ "abort", 0, NULL, "close: with a reset" },
+	{ "move", 0, NULL, "plugin reload, plugin tune: live connections go on with the new version" },
 	{ "timeout", 't', "SECONDS", "how long to wait for an answer (default 5)" },
 	{ "help", 'h', NULL, "same as the command help" },
 	{ "version", 'V', NULL, "same as the command version" },

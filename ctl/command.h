@@ -11,7 +11,7 @@ struct session {
 	const char *database; /* NULL: the daemon is asked, then the default */
 	int timeout_ms;
 	long limit; /* of rows; 0: the command's own default */
-	bool abort, all;
+	bool abort, all, move;
 	struct output_options output;
 };
 
@@ -51,7 +51,6 @@ enum exit_code command_show(struct session *session, int argc, char **argv);
 enum exit_code command_counters(struct session *session, int argc, char **argv);
 enum exit_code command_close(struct session *session, int argc, char **argv);
 enum exit_code command_services(struct session *session, int argc, char **argv);
-enum exit_code command_plugins(struct session *session, int argc, char **argv);
 enum exit_code command_neighbours(struct session *session, int argc, char **argv);
 enum exit_code command_addresses(struct session *session, int argc, char **argv);
 enum exit_code command_routers(struct session *session, int argc, char **argv);
@@ -60,6 +59,9 @@ enum exit_code command_config(struct session *session, int argc, char **argv);
 enum exit_code command_impair(struct session *session, int argc, char **argv);
 enum exit_code command_reload(struct session *session, int argc, char **argv);
 enum exit_code command_stop(struct session *session, int argc, char **argv);
+/* plugins.c */
+enum exit_code command_plugins(struct session *session, int argc, char **argv);
+enum exit_code command_plugin(struct session *session, int argc, char **argv);
 /* history.c */
 enum exit_code command_history(struct session *session, int argc, char **argv);
 /* help.c */

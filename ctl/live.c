@@ -1,6 +1,6 @@
 /* Commands that ask the daemon. */
+#include "ask.h"
 #include "command.h"
-
 #include "filter.h"
 #include "tapstack/control.h"
 #include "text.h"
@@ -10,41 +10,6 @@
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-/* Opens the connection, calls once, closes. */
-static enum exit_code ask(struct session *session, const char *method, json_t *parameters, bool more,
-                          client_answer_fn *answer, void *context)
-{
-	struct client client;
-	enum exit_code code = client_open(&client, session->socket_path, session->timeout_ms, false);
-
-	if (code != EXIT_OK) {
-		json_decref(parameters);
-		return code;
-	}
-	code = client_call(&client, method, parameters, more, answer, context);
-	client_close(&client);
-	return code;
-}
-
-static bool keep_answer(void *context, const json_t *parameters)
-{
-	json_t **ret = context;
-
-	*ret = json_incref((json_t *)parameters);
-	return true;
-}
-
-/* An answer's member that must be there; NULL, and said so: the daemon speaks another dialect. */
-static const json_t *required(const json_t *answer, const char *member)
-{
-	const json_t *value = json_object_get(answer, member);
-
-	if (!value)
-		fprintf(stderr, "tapstackctl: the daemon's answer has no \"%s\": is it of another version?\n",
-		        member);
-	return value;
-}
 
 /* A method whose answer has an object, shown as such. */
 static enum exit_code ask_object(struct session *session, const char *method, json_t *parameters, const char *member)
@@ -56,32 +21,6 @@ static enum exit_code ask_object(struct session *session, const char *method, js
 		const json_t *object = required(answer, member);
 
 		code = object ? finish_output(output_object(&session->output, object)) : EXIT_REFUSED;
-	}
-	json_decref(answer);
-	return code;
-}
-
-/* A method whose answer has a list, shown as rows. */
-static enum exit_code ask_list(struct session *session, const char *method, json_t *parameters, const char *member,
-                               const char *const *columns, size_t count)
-{
-	json_t *answer = NULL, *row;
-	enum exit_code code = ask(session, method, parameters, false, keep_answer, &answer);
-	struct output *output = NULL;
-	const json_t *rows;
-	size_t i;
-
-	rows = code == EXIT_OK ? required(answer, member) : NULL;
-	if (code == EXIT_OK && !rows) {
-		code = EXIT_REFUSED;
-	} else if (code == EXIT_OK) {
-		output = output_open(&session->output, columns, count);
-		json_array_foreach(rows, i, row)
-		{
-			if (output && (session->limit == 0 || i < (size_t)session->limit))
-				output_row(output, row);
-		}
-		code = finish_output(output ? output_close(output) : -ENOMEM);
 	}
 	json_decref(answer);
 	return code;
@@ -124,15 +63,6 @@ enum exit_code command_services(struct session *session, int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	return ask_list(session, "Services", NULL, "services", columns, COUNT(columns));
-}
-
-enum exit_code command_plugins(struct session *session, int argc, char **argv)
-{
-	static const char *const columns[] = { "name", "kind", "plugin", "version", "licence", "description" };
-
-	(void)argc;
-	(void)argv;
-	return ask_list(session, "Plugins", NULL, "plugins", columns, COUNT(columns));
 }
 
 enum exit_code command_neighbours(struct session *session, int argc, char **argv)
@@ -412,14 +342,6 @@ enum exit_code command_show(struct session *session, int argc, char **argv)
 		code = EXIT_REFUSED;
 	json_decref(answer);
 	return code;
-}
-
-static enum exit_code say(const struct session *session, const json_t *object, const char *sentence)
-{
-	if (session->output.format != OUTPUT_TABLE)
-		return finish_output(output_object(&session->output, object));
-	fprintf(session->output.file, "%s\n", sentence);
-	return finish_output(fflush(session->output.file) ? -EIO : 0);
 }
 
 enum exit_code command_close(struct session *session, int argc, char **argv)

@@ -1,6 +1,8 @@
 # tapstackctl: sees include/tapstack and the socket, nothing of the daemon
 noinst_LTLIBRARIES += libctl.la
 libctl_la_SOURCES = \
+	ctl/ask.c \
+	ctl/ask.h \
 	ctl/client.c \
 	ctl/client.h \
 	ctl/command.c \
@@ -13,6 +15,7 @@ libctl_la_SOURCES = \
 	ctl/live.c \
 	ctl/output.c \
 	ctl/output.h \
+	ctl/plugins.c \
 	ctl/text.c \
 	ctl/text.h \
 	ctl/value.c \

@@ -89,6 +89,8 @@ static bool take_option(struct command_line *line, const char *name, const char 
 		session->all = true;
 	else if (strcmp(name, "abort") == 0)
 		session->abort = true;
+	else if (strcmp(name, "move") == 0)
+		session->move = true;
 	else if (strcmp(name, "timeout") == 0)
 		return parse_timeout(line, argument);
 	else if (strcmp(name, "help") == 0)
@@ -199,6 +201,8 @@ static enum exit_code run_command(struct command_line *line, int argc, char **ar
 		                   command->args);
 	if (line->session.abort && command->run != command_close)
 		return usage_error("--abort goes with close only");
+	if (line->session.move && command->run != command_plugin)
+		return usage_error("--move goes with plugin reload and plugin tune only");
 	return command->run(&line->session, argc, argv);
 }
 

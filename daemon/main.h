@@ -56,7 +56,7 @@ struct daemon {
 	struct instant born;    /* when the process began */
 
 	struct event_base *base;
-	struct event *signal_term, *signal_int, *signal_hup, *notify_timer, *stop_timer;
+	struct event *signal_term, *signal_int, *signal_hup, *notify_timer, *stop_timer, *reap_timer;
 	struct registry *registry;
 	struct link *link;
 	struct audit *audit;
@@ -90,18 +90,39 @@ int daemon_check(struct daemon *daemon);
 int plugins_open(struct daemon *daemon, json_t *errors);
 /* Opens the logging instances. 0; -EINVAL, see errors; -ENOMEM. */
 int plugins_start_logging(struct daemon *daemon, const struct registry_run *run, json_t *errors);
+/* The audit gets to know the outputs of what is loaded. 0 or -errno. */
+int plugins_name_outputs(struct daemon *daemon);
+/* The algorithm of this name, as it will be when `change` is committed, or, without one, as it is. NULL: none. */
+const struct stack_congestion *plugins_congestion(const struct daemon *daemon, const struct registry_change *change,
+                                                  const char *name);
+
+/* What `config` says, loaded and made ready; nobody sees anything of it yet. The audit knows the new names.
+ * congestion.default is there. 0; -EINVAL, see errors; -ENOMEM. Then plugins_commit or plugins_abort. */
+int plugins_prepare(struct daemon *daemon, const struct config *config, struct registry_change **ret_change,
+                    json_t *errors);
+/* When services have what is new. What was replaced drains, or its connections are moved. `changed` gets a text for
+ * each instance that is another now. */
+void plugins_commit(struct daemon *daemon, const struct config *config, struct registry_change *change,
+                    json_t *changed);
+void plugins_abort(struct daemon *daemon, struct registry_change *change);
+
+/* As in struct control_hooks. */
+int plugins_control(struct daemon *daemon, const struct control_plugin_request *request, json_t **ret_report);
 
 /* main_services.c: from the configuration to services in every shard. Errors are texts for the operator, appended to
  * `errors` (a JSON array of strings). */
 
-/* What `config` says, made ready: kinds, tags, targets resolved, congestion algorithms found. Services that run under
- * the same name and kind keep their tags. Returns 0, -EINVAL, -ENOMEM. */
-int services_resolve(struct daemon *daemon, const struct config *config, struct running_services *ret_services,
-                     json_t *errors);
+/* What `config` says, made ready: kinds, tags, targets resolved, congestion algorithms found (as they will be when
+ * `change` is committed; NULL: as they are). Services that run under the same name and kind keep their tags. Returns
+ * 0, -EINVAL, -ENOMEM. */
+int services_resolve(struct daemon *daemon, const struct config *config, const struct registry_change *change,
+                     struct running_services *ret_services, json_t *errors);
 void services_free(struct running_services *services);
 /* Makes every shard run `services` instead of daemon->services, in all shards or none. Takes over what `services`
  * holds when it succeeds. */
 int services_apply(struct daemon *daemon, struct running_services *services, json_t *errors);
+/* Services that have one congestion algorithm get another, for the connections that they accept from now on. */
+void services_switch(struct daemon *daemon, const struct stack_congestion *from, const struct stack_congestion *to);
 /* The section tcp becomes the shards' own. */
 void services_tune(struct daemon *daemon, const struct config *config);
 /* The status page that services of kind `http` relay to: opened when `config` has the first of them. */

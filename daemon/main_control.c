@@ -92,6 +92,11 @@ static int reload(void *context, json_t **ret_report)
 	return daemon_reload(context, ret_report);
 }
 
+static int change_plugin(void *context, const struct control_plugin_request *request, json_t **ret_report)
+{
+	return plugins_control(context, request, ret_report);
+}
+
 static void stop(void *context)
 {
 	log_write(LOG_NOTICE, "stopping: asked to through the control socket");
@@ -127,6 +132,7 @@ struct control_hooks control_hooks_of(struct daemon *daemon)
 		                       .impair = show_impair,
 		                       .impair_change = change_impair,
 		                       .reload = reload,
+		                       .plugin = change_plugin,
 		                       .stop = stop,
 		                       .action = record_action };
 }

@@ -23,7 +23,8 @@ const struct named_meaning *main_signals(void)
 	static const struct named_meaning signals[] = {
 		{ "SIGTERM, SIGINT",
 		  "stop: connections are closed within shutdown.grace; the second one aborts them" },
-		{ "SIGHUP", "read the configuration again, all of it or nothing, and reopen the logs of plugins" },
+		{ "SIGHUP", "read the configuration and the plugins again, all of it or nothing, and reopen the logs "
+		            "of plugins" },
 		{ NULL, NULL },
 	};
 

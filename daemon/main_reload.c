@@ -88,18 +88,24 @@ static int apply(struct daemon *daemon, struct config *config, struct report *re
 {
 	struct control_rights rights = { config->control.observe, config->control.operate, config->control.admin };
 	struct running_services services = { 0 };
+	struct registry_change *plugins = NULL;
 	int error = compare(daemon, config, report);
 
 	if (error == 0)
-		error = services_resolve(daemon, config, &services, report->errors);
+		error = plugins_prepare(daemon, config, &plugins, report->errors);
+	if (error == 0)
+		error = services_resolve(daemon, config, plugins, &services, report->errors);
 	if (error == 0)
 		error = services_open_status(daemon, config, report->errors);
 	if (error == 0)
 		error = services_apply(daemon, &services, report->errors);
 	services_free(&services);
-	if (error != 0)
+	if (error != 0) {
+		plugins_abort(daemon, plugins);
 		return error;
+	}
 	/* From here on nothing can fail but for want of memory; then the old values stay. */
+	plugins_commit(daemon, config, plugins, report->changed);
 	services_tune(daemon, config);
 	log_set_level((int)config->log.level);
 	error = reload_impair(daemon, config);

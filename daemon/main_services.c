@@ -106,8 +106,8 @@ static bool is_own_address(const struct config *config, const struct ip_addr *ip
 	return ip_addr_is_any(ip);
 }
 
-static int resolve(struct daemon *daemon, const struct config *config, const struct config_service *service,
-                   struct running_service *ret_service, json_t *errors)
+static int resolve(struct daemon *daemon, const struct config *config, const struct registry_change *change,
+                   const struct config_service *service, struct running_service *ret_service, json_t *errors)
 {
 	const char *congestion = *service->congestion ? service->congestion : config->congestion.standard;
 	const char *kind = config_service_kind_name(service->kind);
@@ -130,7 +130,7 @@ static int resolve(struct daemon *daemon, const struct config *config, const str
 		complain(errors, "%s: the stack does not have this address", where);
 		return -EINVAL;
 	}
-	made.listen.congestion = registry_congestion(daemon->registry, congestion);
+	made.listen.congestion = plugins_congestion(daemon, change, congestion);
 	if (!made.listen.congestion) {
 		complain(errors, "%s: there is no congestion algorithm called %s", where, congestion);
 		return -EINVAL;
@@ -158,8 +158,8 @@ static int resolve(struct daemon *daemon, const struct config *config, const str
 	return 0;
 }
 
-int services_resolve(struct daemon *daemon, const struct config *config, struct running_services *ret_services,
-                     json_t *errors)
+int services_resolve(struct daemon *daemon, const struct config *config, const struct registry_change *change,
+                     struct running_services *ret_services, json_t *errors)
 {
 	struct running_services services = { calloc(config->services.count + 1, sizeof(*services.item)), 0 };
 	int result = 0;
@@ -172,7 +172,8 @@ int services_resolve(struct daemon *daemon, const struct config *config, struct 
 		result = -EINVAL;
 	}
 	for (size_t i = 0; i < config->services.count; i++) {
-		int one = resolve(daemon, config, &config->services.item[i], &services.item[services.count], errors);
+		int one = resolve(daemon, config, change, &config->services.item[i], &services.item[services.count],
+		                  errors);
 
 		if (one == 0)
 			services.count++;
@@ -226,11 +227,11 @@ struct exchange {
 	const struct running_service *failed;
 };
 
-/* Field by field: the struct has padding. */
+/* Field by field: the struct has padding. The algorithm can be changed while it listens. */
 static bool listens_alike(const struct stack_listen_options *a, const struct stack_listen_options *b)
 {
 	return ip_addr_equal(&a->address, &b->address) && a->port == b->port && a->backlog == b->backlog &&
-	       a->congestion == b->congestion && a->nodelay == b->nodelay;
+	       a->nodelay == b->nodelay;
 }
 
 /* What listens in one set and not in the same way in the other. */
@@ -334,6 +335,7 @@ static void commit_on_shard(void *context, struct shard *shard)
 		int error = tenant_tune(shard, service->options.id, &service->tcp);
 
 		tenant_configure(shard, &service->options);
+		tenant_set_congestion(shard, service->options.id, service->listen.congestion);
 		if (error != 0)
 			log_write(LOG_ERR, "service %s keeps its old section tcp in shard %u: %s",
 			          service->options.name, shard_index(shard), strerror(-error));
@@ -346,6 +348,34 @@ static void tune_shard(void *context, struct shard *shard)
 
 	if (error != 0)
 		log_write(LOG_ERR, "shard %u keeps its old section tcp: %s", shard_index(shard), strerror(-error));
+}
+
+struct congestion_switch {
+	const struct running_services *services;
+	const struct stack_congestion *from, *to;
+};
+
+static void switch_on_shard(void *context, struct shard *shard)
+{
+	const struct congestion_switch *change = context;
+
+	for (size_t i = 0; i < change->services->count; i++) {
+		const struct running_service *service = &change->services->item[i];
+
+		if (service->listen.congestion == change->from)
+			tenant_set_congestion(shard, service->options.id, change->to);
+	}
+}
+
+void services_switch(struct daemon *daemon, const struct stack_congestion *from, const struct stack_congestion *to)
+{
+	struct congestion_switch change = { &daemon->services, from, to };
+
+	shards_call(daemon->shards, switch_on_shard, &change);
+	for (size_t i = 0; i < daemon->services.count; i++) {
+		if (daemon->services.item[i].listen.congestion == from)
+			daemon->services.item[i].listen.congestion = to;
+	}
 }
 
 void services_tune(struct daemon *daemon, const struct config *config)

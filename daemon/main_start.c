@@ -60,7 +60,7 @@ static int prepare_services(struct daemon *daemon, struct running_services *ret_
 	int error = -ENOMEM;
 
 	if (errors)
-		error = services_resolve(daemon, daemon->config, ret_services, errors);
+		error = services_resolve(daemon, daemon->config, NULL, ret_services, errors);
 	log_errors(errors);
 	json_decref(errors);
 	if (error == -EINVAL)
@@ -268,6 +268,8 @@ static int start_audit(struct daemon *daemon)
 	if (error == -EINVAL)
 		return fatal(EXIT_CONFIG, "logging plugins", "see above");
 	if (error == 0)
+		error = plugins_name_outputs(daemon);
+	if (error == 0)
 		error = audit_add_sink(daemon->audit, &sink);
 	if (error == 0)
 		error = audit_start(daemon->audit);
@@ -337,6 +339,7 @@ void daemon_free(struct daemon *daemon)
 
 	free_event(&daemon->notify_timer);
 	free_event(&daemon->stop_timer);
+	free_event(&daemon->reap_timer);
 	if (daemon->shards)
 		shards_stop(daemon->shards);
 	control_close(daemon->control);

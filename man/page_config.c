@@ -128,11 +128,43 @@ static void put_plugins(FILE *file)
 	roff_item(file, "plugin", "NAME", "the plugin; must be given");
 	roff_item(
 	        file, "name", "INSTANCE",
-	        "what the rest of the file calls it, unique in its list; default: the plugin's name. One plugin may\n"
-	        "have several instances with different parameters");
-	roff_item(file, "params", "{PARAMETER: VALUE, ...}",
-	          "the plugin says which there are, and tapstackd --check refuses others; tapstackctl plugins lists "
-	          "them");
+	        "what the rest of the file calls it, unique over both lists; default: the plugin's name. One plugin\n"
+	        "may have several instances with different parameters");
+	roff_item(
+	        file, "params", "{PARAMETER: VALUE, ...}",
+	        "the plugin says which there are, and tapstackd --check refuses others; tapstackctl plugin available "
+	        "lists\n"
+	        "them. Switches are yes or no; times and sizes have the forms of the keys of this file, but a plain "
+	        "number\n"
+	        "is in the unit that the plugin says");
+	fputs(".PP\n", file);
+	roff_line(
+	        file,
+	        "A plugin runs with the rights of the daemon. Its file, the directory that it is in, and all above, "
+	        "up to /,\n"
+	        "must belong to root or to the daemon's user, and nobody else may write there. A directory above\n"
+	        "plugins.directory may be everybody's when it is sticky, as /tmp is; links are followed when the "
+	        "same "
+	        "holds\n"
+	        "for them. The file is copied before it is loaded: it may be overwritten at any time, and the copy "
+	        "of\n"
+	        "each load is its own. Libraries that a plugin finds by $ORIGIN are not found therefore.");
+	fputs(".PP\n", file);
+	roff_line(
+	        file,
+	        "A reload loads what is new, and loads anew what has other parameters, another plugin, or a file of "
+	        "other\n"
+	        "contents; when one of them can't be loaded, or a log can't be opened, nothing changes. New "
+	        "connections get\n"
+	        "the new version; plugins.replace says what becomes of those that are there. The old version is "
+	        "unloaded\n"
+	        "when its last connection has ended. A log that is replaced or removed has 10 seconds for what is in "
+	        "its\n"
+	        "queue; the rest is counted as missed. What tapstackctl plugin has loaded stays, unless the file "
+	        "has\n"
+	        "another instance of that name; what it has changed of an instance that the file names, or removed, "
+	        "is as the\n"
+	        "file says again.");
 }
 
 static void put_impair(FILE *file)

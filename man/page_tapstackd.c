@@ -70,7 +70,10 @@ static void put_files(FILE *file)
 	          "what IPv6 addresses are made from, so that they stay the same; made when there is none");
 	roff_item(file, TAPSTACK_RUNTIME_DIRECTORY "/control.sock", NULL,
 	          "the control socket, for tapstackctl; varlink");
-	roff_item(file, TAPSTACK_PLUGIN_DIRECTORY "/*.so", NULL, "plugins");
+	roff_item(file, TAPSTACK_PLUGIN_DIRECTORY "/*.so", NULL,
+	          "plugins. They are copied to memory files before they are loaded (/proc/PID/maps shows "
+	          "memfd:NAME.so), which\n"
+	          "the kernel must allow: sysctl vm.memfd_noexec is 0 or 1");
 }
 
 static void put_unit(FILE *file)

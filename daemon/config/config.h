@@ -128,7 +128,7 @@ struct config_param {
 struct config_plugin {
 	struct config_place place;
 	const char *plugin; /* its file is DIRECTORY/PLUGIN.so */
-	const char *name;   /* of the instance; unique in its list; the plugin's name when not given */
+	const char *name;   /* of the instance; unique over both lists; the plugin's name when not given */
 	struct config_param *param;
 	size_t param_count;
 };
@@ -159,6 +159,9 @@ struct config_plugin_list {
 	struct config_plugin *item;
 	size_t count;
 };
+
+/* What becomes of the connections of an algorithm that a reload replaces. */
+enum config_plugin_replace { CONFIG_REPLACE_DRAIN, CONFIG_REPLACE_MOVE };
 
 struct config {
 	struct {
@@ -201,6 +204,7 @@ struct config {
 	struct {
 		const char *directory; /* "auto": see config_plugin_directory */
 		struct config_plugin_list congestion, logging;
+		uint32_t replace; /* enum config_plugin_replace */
 	} plugins;
 	struct {
 		struct duration grace;

@@ -56,6 +56,12 @@ static const struct config_choice path_mtu_modes[] = {
 	{ NULL, 0 },
 };
 
+static const struct config_choice plugin_replacements[] = {
+	{ "drain", CONFIG_REPLACE_DRAIN },
+	{ "move", CONFIG_REPLACE_MOVE },
+	{ NULL, 0 },
+};
+
 static const struct config_choice proxy_protocols[] = {
 	{ "none", CONFIG_PROXY_NONE },
 	{ "v2", CONFIG_PROXY_V2 },
@@ -332,14 +338,17 @@ static const struct config_key keys[] = {
 	  AT(control.admin), .check = form_principal, .form = "user names and group:NAME",
 	  .help = "Who may also change the configuration and stop the daemon" },
 
-	{ .path = "plugins.directory", .type = CONFIG_TEXT, .min = 1, .max = 4000, .initial = "auto",
+	{ .path = "plugins.directory", .type = CONFIG_TEXT, .min = 1, .max = 4000, .live = true, .initial = "auto",
 	  AT(plugins.directory), .check = form_directory, .form = "`auto` or an absolute path",
 	  .help = "Where plugins are; auto: where the installation put them. Only root or the daemon's user may write there" },
-	{ .path = "plugins.congestion", .type = CONFIG_PLUGINS, .max = 32, .initial = "[]",
+	{ .path = "plugins.congestion", .type = CONFIG_PLUGINS, .max = 32, .live = true, .initial = "[]",
 	  .example = "[cubic]", AT(plugins.congestion),
 	  .help = "Algorithms to load: NAME, or {plugin: NAME, name: INSTANCE, params: {PARAMETER: VALUE}}" },
-	{ .path = "plugins.logging", .type = CONFIG_PLUGINS, .max = 32, .initial = "[]", AT(plugins.logging),
+	{ .path = "plugins.logging", .type = CONFIG_PLUGINS, .max = 32, .live = true, .initial = "[]", AT(plugins.logging),
 	  .help = "Logs to write, as above: {plugin: jsonl, params: {path: transitions.jsonl}}; paths are relative to state_directory" },
+	{ .path = "plugins.replace", .type = CONFIG_CHOICE, .live = true, .initial = "drain", AT(plugins.replace),
+	  .choices = plugin_replacements,
+	  .help = "When a reload replaces an algorithm, its connections keep the old version to their end, or move to the new one" },
 
 	{ .path = "shutdown.grace", .type = CONFIG_DURATION, .max = HOUR, .live = true, .initial = "2s",
 	  AT(shutdown.grace), .help = "How long connections may take to close when the daemon stops; 0: none" },

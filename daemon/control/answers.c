@@ -1,7 +1,6 @@
 /* Methods that main's thread can answer by itself. */
 #include "config/config.h"
 #include "control/context.h"
-#include "plugin/registry.h"
 #include "shard/render.h"
 #include "tapstack/control.h"
 
@@ -52,55 +51,6 @@ void method_services(struct call *call)
 	for (size_t i = 0; i < config->services.count; i++)
 		json_array_append_new(array, render_service(config, &config->services.item[i]));
 	call_reply(call, json_pack("{s:o}", "services", array));
-}
-
-/* ---- Plugins ------------------------------------------------------------------------------------------------- */
-
-static json_t *render_params(const struct registry_info *info)
-{
-	json_t *object = json_object();
-
-	for (uint32_t i = 0; i < info->param_count; i++) {
-		const struct tapstack_param_value *value = &info->value[i];
-		bool is_text = info->spec[i].type == TAPSTACK_PARAM_TEXT;
-
-		json_object_set_new(object, info->spec[i].name,
-		                    is_text ? json_string(value->text ? value->text : "") : json_real(value->number));
-	}
-	return object;
-}
-
-static json_t *render_plugin(const struct registry_info *info)
-{
-	bool logging = info->kind == TAPSTACK_PLUGIN_LOGGING;
-	json_t *object;
-
-	object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "name", info->name, "kind",
-	                   logging ? "logging" : "congestion", "plugin", info->plugin, "version", info->version,
-	                   "licence", info->licence, "description", info->description, "path", info->path, "params",
-	                   render_params(info));
-	if (object && logging) {
-		json_object_set_new(object, "running", json_boolean(info->running));
-		json_object_set_new(object, "events", json_integer((json_int_t)info->events));
-		json_object_set_new(object, "missed", json_integer((json_int_t)info->missed));
-		json_object_set_new(object, "errors", json_integer((json_int_t)info->errors));
-		json_object_set_new(object, "queued", json_integer((json_int_t)info->queued));
-	}
-	return object;
-}
-
-void method_plugins(struct call *call)
-{
-	struct registry *registry = call_control(call)->options.registry;
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < registry_count(registry); i++) {
-		struct registry_info info;
-
-		registry_get_info(registry, i, &info);
-		json_array_append_new(array, render_plugin(&info));
-	}
-	call_reply(call, json_pack("{s:o}", "plugins", array));
 }
 
 /* ---- Config -------------------------------------------------------------------------------------------------- */

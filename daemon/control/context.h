@@ -40,9 +40,16 @@ void method_addresses(struct call *call);
 void method_routers(struct call *call);
 void method_paths(struct call *call);
 
+/* plugins.c */
+void method_plugins(struct call *call);
+void method_plugin_files(struct call *call);
+void method_plugin_load(struct call *call);
+void method_plugin_unload(struct call *call);
+void method_plugin_reload(struct call *call);
+void method_plugin_tune(struct call *call);
+
 /* answers.c: what main's thread knows by itself */
 void method_services(struct call *call);
-void method_plugins(struct call *call);
 void method_config(struct call *call);
 void method_impair(struct call *call);
 void method_impair_add(struct call *call);

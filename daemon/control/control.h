@@ -13,12 +13,14 @@
 #include <event2/event.h>
 #include <jansson.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct control;
 struct registry;
+struct registry_param;
 struct render_names;
 struct shards;
 
@@ -73,6 +75,18 @@ struct control_impair_change {
 	const json_t *options; /* ADD, SET: an object of texts, in the words of the configuration; else NULL */
 };
 
+/* A change of plugins, through the control plane. */
+enum control_plugin_what { CONTROL_PLUGIN_LOAD, CONTROL_PLUGIN_UNLOAD, CONTROL_PLUGIN_RELOAD, CONTROL_PLUGIN_TUNE };
+
+struct control_plugin_request {
+	enum control_plugin_what what;
+	const char *plugin;   /* to load: its file, without directory and .so */
+	const char *instance; /* which */
+	const struct registry_param *param;
+	size_t param_count;
+	bool move; /* connections too, else they keep what they have */
+};
+
 /* What control needs of the others, filled in by main. All are called in main's thread; none may block for long. */
 struct control_hooks {
 	void *context;
@@ -89,6 +103,11 @@ struct control_hooks {
 	json_t *(*impair)(void *context);
 	/* Returns 0; or -errno with nothing changed, and sentences in `errors`. */
 	int (*impair_change)(void *context, const struct control_impair_change *change, json_t *errors);
+	/* Changes plugins. Returns 0, or -errno with everything as before. *ret_report is a new reference to an
+	 * object
+	 * {"instance": name, "version": text, "generation": number, "note": text, "errors": [texts]}, also on
+	 * failure; NULL: no memory. */
+	int (*plugin)(void *context, const struct control_plugin_request *request, json_t **ret_report);
 	/* Begins the daemon's orderly stop; returns at once. */
 	void (*stop)(void *context);
 	/* Records an action. */

@@ -14,6 +14,7 @@ libcontrol_la_SOURCES = \
 	daemon/control/method.c \
 	daemon/control/method.h \
 	daemon/control/methods.c \
+	daemon/control/plugins.c \
 	daemon/control/questions.c \
 	daemon/control/tables.c \
 	daemon/control/rights.c \

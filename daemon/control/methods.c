@@ -58,7 +58,45 @@ static const struct parameter services_out[] = {
 	{ 0 },
 };
 static const struct parameter plugins_out[] = {
-	{ "plugins", PARAMETER_OBJECTS, false, "name, plugin, kind, version, params, ..." },
+	{ "plugins", PARAMETER_OBJECTS, false,
+	  "each version of each instance: name, plugin, kind, version, params, outputs, state (active; draining: "
+	  "replaced or removed, and still in use; hanging), generation, configured; of algorithms users, of logs "
+	  "events, missed, errors, queued" },
+	{ 0 },
+};
+static const struct parameter plugin_files_out[] = {
+	{ "directory", PARAMETER_STRING, false, "that was looked into" },
+	{ "files", PARAMETER_OBJECTS, false,
+	  "plugin (the file without .so), and kind, version, licence, description, params, outputs; or error: why it "
+	  "would be refused" },
+	{ 0 },
+};
+static const struct parameter plugin_load_in[] = {
+	{ "plugin", PARAMETER_STRING, false, "its file in plugins.directory, without .so" },
+	{ "instance", PARAMETER_STRING, true, "what it shall be called; absent: as the plugin" },
+	{ "params", PARAMETER_OBJECT, true, "values by name; absent ones have their default" },
+	{ 0 },
+};
+static const struct parameter plugin_unload_in[] = {
+	{ "instance", PARAMETER_STRING, false, "which" },
+	{ 0 },
+};
+static const struct parameter plugin_reload_in[] = {
+	{ "instance", PARAMETER_STRING, false, "which" },
+	{ "move", PARAMETER_BOOL, true, "its connections go on with the new version; else they keep the old one" },
+	{ 0 },
+};
+static const struct parameter plugin_tune_in[] = {
+	{ "instance", PARAMETER_STRING, false, "which" },
+	{ "params", PARAMETER_OBJECT, false, "values by name; the others stay" },
+	{ "move", PARAMETER_BOOL, true, "its connections go on with the new values; else they keep the old ones" },
+	{ 0 },
+};
+static const struct parameter plugin_change_out[] = {
+	{ "instance", PARAMETER_STRING, false, "which" },
+	{ "version", PARAMETER_STRING, true, "of the plugin that serves it now" },
+	{ "generation", PARAMETER_INT, true, "counts the versions of this instance" },
+	{ "note", PARAMETER_STRING, true, "how long this holds, when it is not for good" },
 	{ 0 },
 };
 static const struct parameter neighbours_out[] = {
@@ -131,6 +169,16 @@ static const struct method methods[] = {
 	{ "Services", CONTROL_OBSERVE, false, none, services_out, method_services, "What answers on which port." },
 	{ "Plugins", CONTROL_OBSERVE, false, none, plugins_out, method_plugins,
 	  "Congestion algorithms and logging instances." },
+	{ "PluginFiles", CONTROL_ADMIN, false, none, plugin_files_out, method_plugin_files,
+	  "What is in the plugin directory. Each file is loaded for it, and unloaded again." },
+	{ "PluginLoad", CONTROL_ADMIN, true, plugin_load_in, plugin_change_out, method_plugin_load,
+	  "Makes an instance of a plugin." },
+	{ "PluginUnload", CONTROL_ADMIN, true, plugin_unload_in, plugin_change_out, method_plugin_unload,
+	  "Removes an instance. What uses it goes on; its code is unloaded after that." },
+	{ "PluginReload", CONTROL_ADMIN, true, plugin_reload_in, plugin_change_out, method_plugin_reload,
+	  "Loads the file of an instance again: the new version serves what begins from then on." },
+	{ "PluginTune", CONTROL_ADMIN, true, plugin_tune_in, plugin_change_out, method_plugin_tune,
+	  "Gives an instance other parameters, for what begins from then on." },
 	{ "Neighbours", CONTROL_OBSERVE, false, none, neighbours_out, method_neighbours,
 	  "Who is on the link (ARP, neighbour discovery)." },
 	{ "Addresses", CONTROL_OBSERVE, false, none, addresses_out, method_addresses,

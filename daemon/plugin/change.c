@@ -88,6 +88,8 @@ void registry_change_step(const struct registry_change *change, size_t index, st
 		.name = either->name,
 		.from = congestion_of(step->from),
 		.to = congestion_of(step->to),
+		.output = step->to == NULL ? NULL : step->to->file.plugin->outputs,
+		.output_count = step->to == NULL ? 0 : step->to->file.plugin->output_count,
 	};
 }
 

@@ -99,9 +99,11 @@ enum registry_what { REGISTRY_ADDED, REGISTRY_REPLACED, REGISTRY_REMOVED };
 
 struct registry_step {
 	enum registry_what what;
-	uint32_t kind;                            /* enum tapstack_plugin_kind */
-	const char *name;                         /* of the instance; valid until the registry goes */
-	const struct stack_congestion *from, *to; /* NULL: not a congestion algorithm, or not there */
+	uint32_t kind;                             /* enum tapstack_plugin_kind */
+	const char *name;                          /* of the instance; valid until the registry goes */
+	const struct stack_congestion *from, *to;  /* NULL: not a congestion algorithm, or not there */
+	const struct tapstack_output_spec *output; /* of `to` */
+	uint32_t output_count;
 };
 size_t registry_change_count(const struct registry_change *change);
 void registry_change_step(const struct registry_change *change, size_t index, struct registry_step *ret_step);

@@ -98,6 +98,18 @@ int tenant_tune(struct shard *shard, uint16_t id, const struct stack_tcp_config 
 	return stack_set_tcp(shard->host.stack, tenant->listener, tcp);
 }
 
+int tenant_set_congestion(struct shard *shard, uint16_t id, const struct stack_congestion *congestion)
+{
+	struct tenant *tenant = find_staying(shard, id);
+
+	if (!tenant)
+		return -ENOENT;
+	if (tenant->listener.v == CONN_HANDLE_NONE.v)
+		return 0;
+	shard_begin(shard);
+	return stack_set_listener_congestion(shard->host.stack, tenant->listener, congestion);
+}
+
 static void deafen(struct shard *shard, struct tenant *tenant)
 {
 	if (tenant->listener.v == CONN_HANDLE_NONE.v)

@@ -22,6 +22,8 @@ int tenant_add(struct shard *shard, const struct service_type *type, const struc
 int tenant_listen(struct shard *shard, uint16_t id, const struct stack_listen_options *options);
 /* Tunables of the connections that it accepts from now on. 0; -ENOENT; or as stack_set_tcp. */
 int tenant_tune(struct shard *shard, uint16_t id, const struct stack_tcp_config *tcp);
+/* Congestion algorithm of the connections that it accepts from now on. 0 or -ENOENT. */
+int tenant_set_congestion(struct shard *shard, uint16_t id, const struct stack_congestion *congestion);
 /* It listens no more; what it has accepted lives on. 0 or -ENOENT. */
 int tenant_deafen(struct shard *shard, uint16_t id);
 

@@ -16,6 +16,7 @@
 	X(AlreadyClosing, "id: int", "it has been closed already, by both sides, and is in TIME-WAIT")               \
 	X(HandshakeIncomplete, "id: int", "it is half open: there is nothing to close yet; it can be aborted")       \
 	X(InvalidConfiguration, "errors: []string", "the configuration was not accepted; nothing has changed")       \
+	X(PluginRefused, "errors: []string", "it can't be done with this plugin; all stay as they are")              \
 	X(Failed, "reason: string", "the daemon could not do it")
 
 /* What a field of a connection holds, and so how it is compared and shown. */

@@ -205,6 +205,13 @@ class Daemon:
         equal(done.returncode, code, f"tapstackctl {' '.join(arguments)}: {done.stderr.strip()}: exit code")
         return done.stdout
 
+    def ctl_error(self, *arguments):
+        """What tapstackctl says when the daemon refuses."""
+        done = subprocess.run([TAPSTACKCTL, "--socket", self.control, *arguments], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=30, check=False)
+        equal(done.returncode, 1, f"tapstackctl {' '.join(arguments)}: {done.stdout.strip()}: exit code")
+        return done.stderr
+
     def ctl_json(self, *arguments):
         return json.loads(self.ctl(*arguments, "--json"))
 

@@ -352,6 +352,44 @@ void registry_get_info(struct registry *registry, size_t index, struct registry_
 		                            .events = 9 };
 }
 
+const char *registry_state_name(unsigned state)
+{
+	return state == REGISTRY_ACTIVE ? "active" : "draining";
+}
+
+const char *registry_directory(const struct registry *registry)
+{
+	(void)registry;
+	return "/plugins";
+}
+
+int registry_available(struct registry *registry, void (*found)(void *context, const struct registry_file *file),
+                       void *context, char *error, size_t error_size)
+{
+	static const struct tapstack_param_spec spec[] = {
+		{ "beta", "", "b", TAPSTACK_PARAM_NUMBER, 0, 0, 1, 0.5, NULL },
+		{ "fast", "", "f", TAPSTACK_PARAM_SWITCH, 0, 0, 1, 1, NULL },
+		{ "path", "", "p", TAPSTACK_PARAM_TEXT, 0, 0, 0, 0, NULL },
+	};
+	static const struct tapstack_output_spec output[] = { { "w", "bytes", "o" } };
+	static const struct tapstack_plugin plugin = { TAPSTACK_PLUGIN_HEAD(TAPSTACK_PLUGIN_CONGESTION),
+		                                       .name = "cubic",
+		                                       .version = "1",
+		                                       .licence = "MIT",
+		                                       .description = "d",
+		                                       .params = spec,
+		                                       .param_count = 3,
+		                                       .outputs = output,
+		                                       .output_count = 1 };
+
+	(void)registry;
+	(void)error;
+	(void)error_size;
+	found(context, &(struct registry_file){ .name = "cubic", .plugin = &plugin });
+	found(context, &(struct registry_file){ .name = "bad", .error = "wrong" });
+	return 0;
+}
+
 /* ---- hooks --------------------------------------------------------------------------------------------------- */
 
 static const struct config *hook_config(void *context)
@@ -414,6 +452,27 @@ static int hook_impair_change(void *context, const struct control_impair_change 
 	return shards->reload_result;
 }
 
+/* Says what it was asked to do; refuses an instance called "no". */
+static int hook_plugin(void *context, const struct control_plugin_request *request, json_t **ret_report)
+{
+	static const char *const words[] = { "load", "unload", "reload", "tune" };
+	json_t *errors = json_array();
+	char text[200];
+	size_t at;
+
+	(void)context;
+	at = (size_t)snprintf(text, sizeof(text), "%s %s%s", words[request->what],
+	                      request->plugin ? request->plugin : "-", request->move ? " moving" : "");
+	for (size_t i = 0; i < request->param_count; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, " %s=%s", request->param[i].name,
+		                       request->param[i].value);
+	*ret_report = json_pack("{s:s, s:s, s:o}", "instance", request->instance, "note", text, "errors", errors);
+	if (strcmp(request->instance, "no") != 0)
+		return 0;
+	json_array_append_new(errors, json_string("never"));
+	return -EINVAL;
+}
+
 static void hook_stop(void *context)
 {
 	struct shards *shards = context;
@@ -441,6 +500,7 @@ struct control_hooks fake_hooks(struct shards *shards)
 		                       .impair = hook_impair,
 		                       .impair_change = hook_impair_change,
 		                       .reload = hook_reload,
+		                       .plugin = hook_plugin,
 		                       .stop = hook_stop,
 		                       .action = hook_action };
 }

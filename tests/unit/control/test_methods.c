@@ -30,6 +30,10 @@ static const char *good_parameters(const char *method)
 		{ "ImpairAdd", "{\"options\":{}}" },
 		{ "ImpairSet", "{\"name\":\"far\",\"options\":{}}" },
 		{ "ImpairRemove", "{\"name\":\"far\"}" },
+		{ "PluginLoad", "{\"plugin\":\"a\"}" },
+		{ "PluginUnload", "{\"instance\":\"a\"}" },
+		{ "PluginReload", "{\"instance\":\"a\"}" },
+		{ "PluginTune", "{\"instance\":\"a\",\"params\":{}}" },
 	};
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
@@ -276,7 +280,27 @@ static void answers(void **state)
 	member = json_object_get(json_object_get(heard, "parameters"), "plugins");
 	assert_int_equal(json_array_size(member), 2);
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(member, 1), "events")), 9);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(member, 0), "state")), "active");
 	json_decref(heard);
+	talk_expect(&talk, fd, CALL("PluginFiles"),
+	            "{'parameters':{'directory':'/plugins','files':[{'plugin':'cubic','kind':'congestion',"
+	            "'version':'1','licence':'MIT','description':'d','params':["
+	            "{'name':'beta','unit':'','help':'b','type':'number','default':0.5,'min':0.0,'max':1.0},"
+	            "{'name':'fast','unit':'','help':'f','type':'switch','default':true},"
+	            "{'name':'path','unit':'','help':'p','type':'text','default':null}],"
+	            "'outputs':[{'name':'w','unit':'bytes','help':'o'}]},{'plugin':'bad','error':'wrong'}]}}");
+	talk_expect(&talk, fd,
+	            CALL_WITH("PluginLoad", "{\"plugin\":\"cubic\",\"params\":{\"a\":1.5,\"b\":\"x\",\"c\":true}}"),
+	            "{'parameters':{'instance':'cubic','note':'load cubic a=1.5 b=x c=yes'}}");
+	talk_expect(&talk, fd, CALL_WITH("PluginTune", "{\"instance\":\"c\",\"params\":{\"a\":7},\"move\":true}"),
+	            "{'parameters':{'instance':'c','note':'tune - moving a=7'}}");
+	talk_expect(&talk, fd, CALL_WITH("PluginReload", "{\"instance\":\"c\"}"),
+	            "{'parameters':{'instance':'c','note':'reload -'}}");
+	talk_expect(&talk, fd, CALL_WITH("PluginUnload", "{\"instance\":\"no\"}"),
+	            "{'error':'org.tapstack.control.PluginRefused','parameters':{'errors':['never']}}");
+	talk_expect(&talk, fd, CALL_WITH("PluginTune", "{\"instance\":\"c\",\"params\":{\"a\":[]}}"),
+	            "{'error':'org.varlink.service.InvalidParameter','parameters':{'parameter':'params',"
+	            "'reason':'its values must be texts, numbers, true or false'}}");
 	talk_say(&talk, fd, CALL_WITH("Config", "{\"key\":\"tcp\"}"));
 	heard = talk_hear_json(&talk, fd);
 	assert_int_equal(json_array_size(json_object_get(json_object_get(heard, "parameters"), "config")), 2);
@@ -535,7 +559,7 @@ static void description(void **state)
 	}
 	assert_int_equal(described, methods);
 	assert_int_equal(types, 2);
-	assert_int_equal(errors, 7);
+	assert_int_equal(errors, 8);
 	free(text);
 }
 

@@ -141,6 +141,16 @@ class Commands(unittest.TestCase):
             (["status", "--csv", "--csv", "--jsonl"], "one of --json, --jsonl and --csv"),
             (["close", "99999999999999999999"], "no connection's number"),
             (["status", "--abort"], "--abort goes with close"),
+            (["status", "--move"], "--move goes with plugin reload and plugin tune only"),
+            (["plugin", "unload", "x", "--move"], "--move goes with plugin reload and plugin tune only"),
+            (["plugin"], "tapstackctl plugin ACTION"),
+            (["plugin", "eat"], '"eat" is neither available, load, unload, reload nor tune'),
+            (["plugin", "load"], "tapstackctl plugin load PLUGIN [as INSTANCE] [PARAM=VALUE...]"),
+            (["plugin", "load", "x", "as"], 'missing behind "as"'),
+            (["plugin", "tune", "x"], "tapstackctl plugin tune INSTANCE PARAM=VALUE..."),
+            (["plugin", "tune", "x", "beta"], '"beta" is not PARAM=VALUE'),
+            (["plugin", "tune", "x", "=1"], '"=1" is not PARAM=VALUE'),
+            (["plugin", "tune", "x", "a=1", "a=2"], "parameter a is given twice"),
             (["status", "--bad"], 'unrecognized option "--bad"'),
             (["status", "--columns"], "requires an argument"),
             (["connections", "--columns", "idd"], "columns of connections are: id "),
@@ -192,6 +202,7 @@ class Commands(unittest.TestCase):
     def test_refused(self):
         for name, parameters, says in [
             (INTERFACE + ".TooManyClients", {"limit": 64}, "64"),
+            (INTERFACE + ".PluginRefused", {"errors": ["no plugin of this name"]}, "no plugin of this name"),
             (INTERFACE + ".InvalidConfiguration", {"errors": ["f.yaml:3:1: no such key"]}, "f.yaml:3:1"),
             ("org.varlink.service.InvalidParameter", {"parameter": "filter", "reason": "too long"}, "too long"),
             ("org.varlink.service.MethodNotFound", {"method": "Reload"}, "MethodNotFound"),
@@ -241,7 +252,8 @@ class Commands(unittest.TestCase):
     # ---- what is sent
 
     def test_calls(self):
-        self.serve(reply(counters={}, connection={}, connections=[{"id": 1}], services=[], plugins=[], neighbours=[],
+        self.serve(reply(counters={}, connection={}, connections=[{"id": 1}], services=[], plugins=[], files=[], neighbours=[],
+                         instance="x",
                          addresses=[], routers=[], paths=[],
                          config=[]))
         for args, method, parameters in [
@@ -253,6 +265,14 @@ class Commands(unittest.TestCase):
             (["close", "--abort", "17"], "Close", {"id": 17, "abort": True}),
             (["services"], "Services", None),
             (["plugins"], "Plugins", None),
+            (["plugin", "available"], "PluginFiles", None),
+            (["plugin", "load", "cubic"], "PluginLoad", {"plugin": "cubic", "instance": "cubic", "params": {}}),
+            (["plugin", "load", "cubic", "as", "b", "beta=0.8", "x=a=b"], "PluginLoad",
+             {"plugin": "cubic", "instance": "b", "params": {"beta": "0.8", "x": "a=b"}}),
+            (["plugin", "unload", "b"], "PluginUnload", {"instance": "b"}),
+            (["plugin", "reload", "b"], "PluginReload", {"instance": "b", "move": False}),
+            (["plugin", "tune", "--move", "b", "beta=1"], "PluginTune",
+             {"instance": "b", "params": {"beta": "1"}, "move": True}),
             (["neighbours"], "Neighbours", None),
             (["addresses"], "Addresses", None),
             (["routers"], "Routers", None),
@@ -360,11 +380,11 @@ class Commands(unittest.TestCase):
         with open(MANUAL, encoding="ascii") as file:
             manual = file.read().replace("\\-", "-")
         for command in ("status", "connections", "show", "history", "counters", "close", "services", "plugins",
-                        "neighbours", "addresses", "routers", "paths", "config", "reload", "stop", "help", "version"):
+                        "plugin", "neighbours", "addresses", "routers", "paths", "config", "reload", "stop", "help", "version"):
             self.assertIn(f"\n  {command} ", overview)
             self.assertIn(f"\n\\fB{command}\\fR", manual)
             self.assertIn(f"tapstackctl {command}", self.expect(OK, "help", command))
-        for option in ("socket", "database", "json", "jsonl", "csv", "no-header", "columns", "limit", "abort", "timeout"):
+        for option in ("socket", "database", "json", "jsonl", "csv", "no-header", "columns", "limit", "abort", "move", "timeout"):
             self.assertIn(f"--{option}", overview)
             self.assertIn(f"--{option}", manual)
         for code in range(7):

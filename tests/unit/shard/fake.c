@@ -107,6 +107,15 @@ int stack_set_tcp(struct stack *stack, struct conn_handle handle, const struct s
 	return 0;
 }
 
+int stack_set_listener_congestion(struct stack *stack, struct conn_handle listener,
+                                  const struct stack_congestion *congestion)
+{
+	(void)stack;
+	(void)listener;
+	(void)congestion;
+	return 0;
+}
+
 bool stack_next_ready(struct stack *stack, struct stack_ready *ret_ready)
 {
 	if (!stack->has_ready)
