@@ -28,7 +28,7 @@ struct flow {
 	uint64_t rate, delivered, lost;
 	uint64_t inflight, tx_in_flight; /* 0: that */
 	uint64_t newly_lost, lost_since; /* of the next ACKs */
-	bool app_limited, cwnd_limited;
+	bool app_limited, cwnd_limited, no_rate;
 };
 
 static inline const struct tapstack_cc_ops *ops(void)
@@ -130,7 +130,7 @@ static inline struct tapstack_cc_sample sample_of(const struct flow *flow)
 		.inflight_bytes = inflight,
 		.cwnd_limited = flow->cwnd_limited,
 		.app_limited = flow->app_limited,
-		.rate_interval_ns = flow->rtt,
+		.rate_interval_ns = flow->no_rate ? 0 : flow->rtt,
 		.rate_delivered_bytes = bdp(flow),
 		.sent_inflight_bytes = flow->tx_in_flight > 0 ? flow->tx_in_flight : inflight,
 		.sent_delivered_bytes = flow->delivered - under_way,

@@ -84,6 +84,11 @@ static void test_loss_in_probe(void **state)
 	lose(&flow, MSS, 10 * MSS, 5 * MSS);
 	assert_true(output(&flow, OUT_LONGTERM) == 0);
 	assert_int_equal(state_of(&flow), DOWN);
+	/* without SACK a single loss is too much */
+	begin_with(&flow, 1000 * MSS, 100 * MS, TAPSTACK_CC_NO_SACK, 7);
+	until_up(&flow);
+	lose(&flow, MSS, bdp(&flow) * 5 / 4, MSS);
+	assert_int_equal(state_of(&flow), DOWN);
 	/* not a probe: no long-term bound */
 	begin(&flow);
 	until_cruise(&flow);
@@ -176,6 +181,8 @@ static void test_recovery(void **state)
 	event(&flow, TAPSTACK_CC_RTO);
 	assert_int_equal(flow.decision.cwnd_bytes, 1 + MSS);
 	flow.inflight = 0;
+	ack(&flow, MSS);
+	assert_int_equal(flow.decision.cwnd_bytes, 4 * MSS);
 	step(&flow);
 	assert_true(flow.decision.cwnd_bytes < 20 * MSS);
 	event(&flow, TAPSTACK_CC_RECOVERED);
