@@ -1,7 +1,7 @@
 # conf: the configuration file as it is shipped, made from the table of keys
 noinst_PROGRAMS += conf/template
 conf_template_SOURCES = conf/template.c
-conf_template_LDADD = libtapconfig.la
+conf_template_LDADD = libtapconfig.la libcore.la
 
 all-local: conf/tapstack.yaml
 conf/tapstack.yaml: conf/template$(EXEEXT)

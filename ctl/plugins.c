@@ -10,8 +10,9 @@
 
 enum exit_code command_plugins(struct session *session, int argc, char **argv)
 {
-	static const char *const columns[] = { "name",  "kind",   "plugin", "version", "generation", "state",
-		                               "users", "params", "events", "missed",  "errors",     "queued" };
+	static const char *const columns[] = { "name",   "kind",   "plugin",  "version",        "generation",
+		                               "state",  "users",  "params",  "events",         "missed",
+		                               "errors", "queued", "packets", "packets_missed", "packets_queued" };
 
 	(void)argc;
 	(void)argv;

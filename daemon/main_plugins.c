@@ -57,8 +57,10 @@ static struct registry_request *requests_of(const struct config_plugin_list *lis
 
 		snprintf(texts + place * PLACE_MAX, PLACE_MAX, "%s:%u:%u", plugin->place.file, plugin->place.line,
 		         plugin->place.column);
-		requests[i] = (struct registry_request){ plugin->plugin, plugin->name, texts + place++ * PLACE_MAX,
-			                                 param + used, plugin->param_count };
+		requests[i] = (struct registry_request){
+			plugin->plugin, plugin->name,        texts + place++ * PLACE_MAX,
+			param + used,   plugin->param_count, plugin->capture.given ? &plugin->capture.options : NULL
+		};
 		for (size_t p = 0; p < plugin->param_count; p++) {
 			const struct config_param *given = &plugin->param[p];
 
@@ -115,11 +117,27 @@ const struct stack_congestion *plugins_congestion(const struct daemon *daemon, c
 	return change ? registry_change_congestion(change, name) : registry_congestion(daemon->registry, name);
 }
 
+static int begin_capture(void *context, struct capture *capture)
+{
+	return shards_capture_begin(((struct daemon *)context)->shards, capture);
+}
+
+static void end_capture(void *context, struct capture *capture)
+{
+	struct daemon *daemon = context;
+
+	if (daemon->shards)
+		shards_capture_end(daemon->shards, capture);
+}
+
 int plugins_start_logging(struct daemon *daemon, const struct registry_run *run, json_t *errors)
 {
 	struct registry_report report = { add_error, errors };
+	struct registry_run with_packets = *run;
 
-	return registry_log_start(daemon->registry, run, &report);
+	with_packets.capture =
+	        (struct registry_capture){ shards_count(daemon->shards), begin_capture, end_capture, daemon };
+	return registry_log_start(daemon->registry, &with_packets, &report);
 }
 
 static int name_outputs(struct daemon *daemon, uint16_t id, const struct tapstack_output_spec *output, uint32_t count)

@@ -347,6 +347,7 @@ void daemon_free(struct daemon *daemon)
 	/* Answers that are still under way find their askers gone, or not; then the stacks go. */
 	shards_free(daemon->shards);
 	impair_free(daemon);
+	daemon->shards = NULL;
 	if (daemon->audit) {
 		error = audit_stop(daemon->audit, AUDIT_PATIENCE);
 		if (error != 0)

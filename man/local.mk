@@ -6,7 +6,7 @@ man_page_tapstackctl_LDADD = libctl.la $(JANSSON_LIBS) $(SQLITE_LIBS)
 man_page_tapstackd_SOURCES = man/page_tapstackd.c man/roff.c man/roff.h daemon/main_options.c daemon/main_options.h
 man_page_tapstackd_LDADD =
 man_page_config_SOURCES = man/page_config.c man/roff.c man/roff.h
-man_page_config_LDADD = libtapconfig.la
+man_page_config_LDADD = libtapconfig.la libcore.la
 
 man1_MANS = man/tapstackctl.1
 man5_MANS = man/tapstack.yaml.5

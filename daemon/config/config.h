@@ -19,6 +19,7 @@
  *   filters    "peer=192.0.2.0/24 dport=80,443": see filter.h
  *
  * Functions return 0 or -errno; outputs are untouched on failure. Nothing here logs, and nothing is global. */
+#include "capture/capture.h"
 #include "core/base/addr.h"
 #include "core/base/time.h"
 #include "core/stack.h"
@@ -125,12 +126,22 @@ struct config_param {
 	const char *name, *value;
 };
 
+/* The packets that a logging instance gets. `options` follows from what was given: a filter is one of frames (see
+ * filter.h), and beside its fields has id=7,8 (of connections), state=ESTABLISHED, verdict!=ACCEPTED and the like. */
+struct config_capture {
+	bool given;         /* else none */
+	const char *filter; /* as it was given; "": all */
+	bool refused;       /* only frames received whose verdict is not ACCEPTED */
+	struct capture_options options;
+};
+
 struct config_plugin {
 	struct config_place place;
 	const char *plugin; /* its file is DIRECTORY/PLUGIN.so */
 	const char *name;   /* of the instance; unique over both lists; the plugin's name when not given */
 	struct config_param *param;
 	size_t param_count;
+	struct config_capture capture; /* plugins.logging */
 };
 
 /* Which connections get which algorithm; the first rule that fits counts. */

@@ -345,7 +345,7 @@ static const struct config_key keys[] = {
 	  .example = "[cubic]", AT(plugins.congestion),
 	  .help = "Algorithms to load: NAME, or {plugin: NAME, name: INSTANCE, params: {PARAMETER: VALUE}}" },
 	{ .path = "plugins.logging", .type = CONFIG_PLUGINS, .max = 32, .live = true, .initial = "[]", AT(plugins.logging),
-	  .help = "Logs to write, as above: {plugin: jsonl, params: {path: transitions.jsonl}}; paths are relative to state_directory" },
+	  .help = "Logs to write, as above: {plugin: jsonl, params: {path: transitions.jsonl}}; paths are relative to state_directory; packets too with capture: {filter: \"dport=80\", bytes: 256, queue: 4MiB, verdicts: all}" },
 	{ .path = "plugins.replace", .type = CONFIG_CHOICE, .live = true, .initial = "drain", AT(plugins.replace),
 	  .choices = plugin_replacements,
 	  .help = "When a reload replaces an algorithm, its connections keep the old version to their end, or move to the new one" },

@@ -15,8 +15,7 @@ static const struct node *find(const struct node *mapping, const char *name)
 	return NULL;
 }
 
-/* The entries of a mapping are few and each is there once. */
-static bool check_entries(struct reader *reader, const struct node *mapping, const char *what)
+bool reader_entries(struct reader *reader, const struct node *mapping, const char *what)
 {
 	char quote[ERRORS_QUOTE_MAX];
 	unsigned count = 0;
@@ -174,7 +173,7 @@ static bool read_tunables(struct reader *reader, const struct node *node, struct
 		           node_kind_text(node));
 		return false;
 	}
-	if (!check_entries(reader, node, "services[].tcp"))
+	if (!reader_entries(reader, node, "services[].tcp"))
 		return false;
 	for (const struct node *child = node->child; child != NULL; child = child->next) {
 		const struct config_key *key;
@@ -228,7 +227,7 @@ static bool read_service(struct reader *reader, const struct node *node, struct 
 		           node_kind_text(node));
 		return false;
 	}
-	if (!check_entries(reader, node, "services") || !service_kind(reader, node, service))
+	if (!reader_entries(reader, node, "services") || !service_kind(reader, node, service))
 		return false;
 	good = service_defaults(reader, node, service);
 	for (const struct node *child = node->child; child != NULL; child = child->next) {
@@ -281,9 +280,9 @@ bool reader_services(struct reader *reader, const struct config_key *key, const 
 
 static const char *known_plugin_entry(size_t index)
 {
-	static const char *const names[] = { "plugin", "name", "params" };
+	static const char *const names[] = { "plugin", "name", "params", "capture" };
 
-	return index < 3 ? names[index] : NULL;
+	return index < 4 ? names[index] : NULL;
 }
 
 static bool read_params(struct reader *reader, const struct config_key *key, const struct node *node,
@@ -299,7 +298,7 @@ static bool read_params(struct reader *reader, const struct config_key *key, con
 		           key->path, node_kind_text(node));
 		return false;
 	}
-	if (!check_entries(reader, node, key->path))
+	if (!reader_entries(reader, node, key->path))
 		return false;
 	for (const struct node *child = node->child; child != NULL; child = child->next)
 		count++;
@@ -332,6 +331,8 @@ static bool read_plugin_entry(struct reader *reader, const struct config_key *ke
 		return reader_value(reader, text, key->path, node, &plugin->name);
 	if (strcmp(name, "params") == 0)
 		return read_params(reader, key, node, plugin);
+	if (strcmp(name, "capture") == 0 && strcmp(key->path, "plugins.logging") == 0)
+		return reader_capture(reader, key, node, &plugin->capture);
 	errors_add(reader->errors, &node->key->place, "%s: unknown entry %s%s: expected plugin, name or params",
 	           key->path, errors_quote(name, quote), reader_hint(name, known_plugin_entry, hint));
 	return false;
@@ -356,7 +357,7 @@ static bool read_plugin(struct reader *reader, const struct config_key *key, con
 	if (node->kind == NODE_SCALAR) {
 		good = reader_value(reader, &text, key->path, node, &plugin->plugin);
 	} else if (node->kind == NODE_MAPPING) {
-		good = check_entries(reader, node, key->path);
+		good = reader_entries(reader, node, key->path);
 		for (const struct node *child = node->child; good && child != NULL; child = child->next)
 			good = read_plugin_entry(reader, key, child, &text, plugin);
 	}

@@ -34,6 +34,11 @@ bool reader_rules(struct reader *reader, const struct config_key *key, const str
 void rules_write(FILE *file, const struct config_rule_list *list);
 bool reader_impair(struct reader *reader, const struct config_key *key, const struct node *node,
                    struct config_impair_list *ret);
+bool reader_capture(struct reader *reader, const struct config_key *key, const struct node *node,
+                    struct config_capture *ret);
+
+/* The entries of a mapping are few and each is there once; else an error was added. */
+bool reader_entries(struct reader *reader, const struct node *mapping, const char *what);
 
 /* A list with no more than key->max entries, or nothing: their number. -1: an error was added. */
 int reader_list(struct reader *reader, const struct config_key *key, const char *path, const struct node *node);

@@ -85,6 +85,22 @@ static void write_texts(FILE *file, const struct config_text_list *list)
 	}
 }
 
+static void write_capture(FILE *file, const struct config_capture *capture)
+{
+	char text[VALUE_TEXT_MAX];
+
+	fputs(", capture: {", file);
+	if (capture->filter[0] != '\0') {
+		fputs("filter: ", file);
+		write_text(file, capture->filter);
+		fputs(", ", file);
+	}
+	value_write_size(capture->options.bytes, text);
+	fprintf(file, "bytes: %s, ", text);
+	value_write_size(capture->options.queue_bytes, text);
+	fprintf(file, "queue: %s, verdicts: %s}", text, capture->refused ? "refused" : "all");
+}
+
 static void write_plugins(FILE *file, const struct config_plugin_list *list)
 {
 	for (size_t i = 0; i < list->count; i++) {
@@ -102,7 +118,11 @@ static void write_plugins(FILE *file, const struct config_plugin_list *list)
 			fputs(": ", file);
 			write_text(file, plugin->param[j].value);
 		}
-		fputs(plugin->param_count > 0 ? "}}" : "}", file);
+		if (plugin->param_count > 0)
+			fputc('}', file);
+		if (plugin->capture.given)
+			write_capture(file, &plugin->capture);
+		fputc('}', file);
 	}
 }
 

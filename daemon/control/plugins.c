@@ -61,6 +61,11 @@ static json_t *render_plugin(const struct registry_info *info)
 		json_object_set_new(object, "missed", json_integer((json_int_t)info->missed));
 		json_object_set_new(object, "errors", json_integer((json_int_t)info->errors));
 		json_object_set_new(object, "queued", json_integer((json_int_t)info->queued));
+		if (info->captures) {
+			json_object_set_new(object, "packets", json_integer((json_int_t)info->packets));
+			json_object_set_new(object, "packets_missed", json_integer((json_int_t)info->packets_missed));
+			json_object_set_new(object, "packets_queued", json_integer((json_int_t)info->packets_queued));
+		}
 	} else if (object) {
 		json_object_set_new(object, "id", json_integer(info->id));
 		/* The built-in one is always there, and nobody counts who uses it. */

@@ -226,8 +226,11 @@ int registry_change_replace(struct registry_change *change, const char *name, co
 	for (size_t i = 0; i < param_count; i++)
 		merged[count++] = param[i];
 	r = exchange(change, from, version_kind(from),
-	             &(struct registry_request){
-	                     .plugin = from->plugin, .name = from->name, .param = merged, .param_count = count },
+	             &(struct registry_request){ .plugin = from->plugin,
+	                                         .name = from->name,
+	                                         .param = merged,
+	                                         .param_count = count,
+	                                         .capture = from->captures ? &from->capture : NULL },
 	             from->configured);
 	free(merged);
 	return r;

@@ -55,9 +55,9 @@ int version_open_log(struct registry *registry, struct version *version, const s
 		.log = registry->log,
 		.state_directory = registry->state_directory,
 		.open_patience = registry->log_open_patience,
+		.capture = version->captures ? &version->capture : NULL,
 	};
 	int r;
-
 	if (!registry->log_started)
 		return 0;
 	r = logger_start(&options, &version->logger);

@@ -1,6 +1,7 @@
 #include "plugin/logger.h"
 
 #include "plugin/deadline.h"
+#include "plugin/packets.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,7 +14,8 @@
 #include <unistd.h>
 
 #define BATCH 64u
-#define IDLE_MIN_NS INT64_C(1000000)        /* a plugin that asks for less would keep a core busy */
+#define PACKETS_EVERY DURATION_MS(10) /* the queues of packets are looked at: shards have no time to ring bells */
+#define IDLE_MIN_NS INT64_C(1000000)  /* a plugin that asks for less would keep a core busy */
 #define IDLE_MAX_NS INT64_C(86400000000000) /* a day: what is longer might not fit into a time */
 
 struct slot {
@@ -30,6 +32,8 @@ struct logger {
 	struct logger_options options;
 	void *state; /* the plugin's */
 	pthread_t thread;
+	struct packets *packets; /* NULL: it captures none */
+	bool capturing;          /* the shards fill its queues; main's */
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* something for the thread to do */
 	pthread_cond_t told; /* `opened` or `done` is new */
@@ -39,6 +43,7 @@ struct logger {
 	uint64_t taken, missed, missed_pending, errors; /* taken: by the plugin, for good or not */
 	uint32_t in_hand;                               /* out of the queue, on their way to the plugin */
 	struct tapstack_log_counts plugin;              /* what it said last; written by the thread */
+	uint64_t packets_taken;                         /* as `taken` */
 	bool reopen, finish, abandon, opened, done;
 	int open_result;         /* of the plugin's open; with `opened` */
 	struct timespec idle_at; /* CLOCK_MONOTONIC: when the plugin wants to be called without events */
@@ -158,16 +163,26 @@ static int call_optional(int (*operation)(void *state), void *state)
 	return operation == NULL ? 0 : operation(state);
 }
 
-/* Without the lock. `failed`: of the last batch, when events() answered with an error. What the plugin says about
- * itself is not believed beyond what it was given. */
-static struct tapstack_log_counts ask_counts(const struct logger *logger, uint64_t taken, uint32_t failed)
+/* Events and packets that the plugin has been given, and of the last batch those of which it said that they failed.
+ */
+struct given {
+	uint64_t events, packets, events_failed, packets_failed;
+};
+
+/* Without the lock. What the plugin says about itself is not believed beyond what it was given. */
+static struct tapstack_log_counts ask_counts(const struct logger *logger, const struct given *given)
 {
 	struct tapstack_log_counts counts = { .struct_size = sizeof(counts) };
+	uint64_t taken = given->events;
 
-	if (logger->options.ops->counts != NULL)
+	if (logger->options.ops->counts != NULL) {
 		logger->options.ops->counts(logger->state, &counts);
-	else
-		counts.lost = logger->plugin.lost + failed;
+	} else {
+		counts.lost = logger->plugin.lost + given->events_failed;
+		counts.packets_lost = logger->plugin.packets_lost + given->packets_failed;
+	}
+	if (counts.packets_lost > given->packets)
+		counts.packets_lost = given->packets;
 	if (counts.lost > taken)
 		counts.lost = taken;
 	if (counts.waiting > taken - counts.lost)
@@ -195,7 +210,7 @@ static void work(struct logger *logger)
 	bool reopen = logger->reopen, drained;
 	uint32_t count = take_batch(logger);
 	int opened = 0, taken = 0, flushed = 0, idled = 0;
-	uint64_t total = logger->taken + count;
+	struct given given = { logger->taken + count, logger->packets_taken, 0, 0 };
 	struct tapstack_log_counts counts;
 	int64_t wait_ns = INT64_MAX;
 
@@ -211,10 +226,11 @@ static void work(struct logger *logger)
 		flushed = call_optional(logger->options.ops->flush, logger->state);
 	if (drained)
 		idled = call_idle(logger, &wait_ns);
-	counts = ask_counts(logger, total, taken < 0 ? count : 0);
+	given.events_failed = taken < 0 ? count : 0;
+	counts = ask_counts(logger, &given);
 	pthread_mutex_lock(&logger->lock);
 	logger->in_hand = 0;
-	logger->taken = total;
+	logger->taken = given.events;
 	logger->plugin = counts;
 	logger->idle_wanted = wait_ns != INT64_MAX;
 	if (logger->idle_wanted)
@@ -223,13 +239,56 @@ static void work(struct logger *logger)
 	        (unsigned)(opened < 0) + (unsigned)(taken < 0) + (unsigned)(flushed < 0) + (unsigned)(idled < 0);
 }
 
+/* A batch of packets; under the lock before and after, not during calls of the plugin. Returns how many there were.
+ */
+static size_t work_packets(struct logger *logger)
+{
+	struct given given = { logger->taken, logger->packets_taken, 0, 0 };
+	const struct tapstack_log_packet *packet;
+	struct tapstack_log_counts counts;
+	bool all = logger->finish;
+	int taken, flushed = 0;
+	size_t count;
+
+	pthread_mutex_unlock(&logger->lock);
+	count = packets_take(logger->packets, all, &packet);
+	if (count == 0) {
+		pthread_mutex_lock(&logger->lock);
+		return 0;
+	}
+	taken = logger->options.ops->packets(logger->state, packet, count);
+	packets_release(logger->packets);
+	if (count < PACKETS_BATCH)
+		flushed = call_optional(logger->options.ops->flush, logger->state);
+	given.packets += count;
+	given.packets_failed = taken < 0 ? count : 0;
+	counts = ask_counts(logger, &given);
+	pthread_mutex_lock(&logger->lock);
+	logger->packets_taken = given.packets;
+	logger->plugin = counts;
+	logger->errors += (unsigned)(taken < 0) + (unsigned)(flushed < 0);
+	logger->idle_wanted = true; /* what the plugin waits for may have changed */
+	logger->idle_at = deadline_in((struct duration){ 0 });
+	return count;
+}
+
 /* Under the lock, which is given up meanwhile. */
 static void wait_for_work(struct logger *logger)
 {
-	if (!logger->idle_wanted)
-		pthread_cond_wait(&logger->wake, &logger->lock);
-	else if (pthread_cond_timedwait(&logger->wake, &logger->lock, &logger->idle_at) == ETIMEDOUT)
+	struct timespec until;
+
+	if (logger->idle_wanted && deadline_passed(&logger->idle_at)) {
 		work(logger);
+		return;
+	}
+	if (logger->packets != NULL) {
+		until = deadline_in(PACKETS_EVERY);
+		pthread_cond_timedwait(&logger->wake, &logger->lock, &until);
+	} else if (!logger->idle_wanted) {
+		pthread_cond_wait(&logger->wake, &logger->lock);
+	} else {
+		pthread_cond_timedwait(&logger->wake, &logger->lock, &logger->idle_at);
+	}
 }
 
 /* Under the lock, which is given up meanwhile. What the plugin still holds after this is lost. */
@@ -240,7 +299,7 @@ static void work_last(struct logger *logger)
 
 	pthread_mutex_unlock(&logger->lock);
 	flushed = call_optional(logger->options.ops->flush, logger->state);
-	counts = ask_counts(logger, logger->taken, 0);
+	counts = ask_counts(logger, &(struct given){ logger->taken, logger->packets_taken, 0, 0 });
 	logger->options.ops->close(logger->state);
 	pthread_mutex_lock(&logger->lock);
 	logger->errors += (unsigned)(flushed < 0);
@@ -266,6 +325,8 @@ static int open_instance(struct logger *logger)
 		                        .mtu_bytes = run->mtu_bytes };
 
 	gethostname(host, sizeof(host) - 1);
+	if (options->capture != NULL)
+		env.packet_bytes_max = options->capture->bytes;
 	return options->ops->open(&env, options->params, &logger->state);
 }
 
@@ -277,12 +338,17 @@ static void serve(struct logger *logger)
 			logger->missed += logger->count;
 			logger->count = 0;
 		}
-		if (logger->count > 0 || logger->reopen)
+		bool some = logger->count > 0 || logger->reopen;
+
+		if (some)
 			work(logger);
-		else if (logger->finish)
+		if (logger->packets != NULL && !logger->abandon && work_packets(logger) > 0)
+			continue;
+		if (some)
+			continue;
+		if (logger->finish)
 			break;
-		else
-			wait_for_work(logger);
+		wait_for_work(logger);
 	}
 }
 
@@ -312,6 +378,7 @@ static void logger_free(struct logger *logger)
 	pthread_cond_destroy(&logger->told);
 	pthread_cond_destroy(&logger->wake);
 	pthread_mutex_destroy(&logger->lock);
+	packets_free(logger->packets);
 	free(logger->slot);
 	free(logger);
 }
@@ -325,7 +392,9 @@ static struct logger *logger_new(const struct logger_options *options)
 		return NULL;
 	logger->options = *options;
 	logger->slot = calloc(options->queue_events, sizeof(*logger->slot));
-	if (logger->slot == NULL) {
+	if (logger->slot == NULL ||
+	    (options->capture != NULL && packets_new(&logger->options, &logger->packets) < 0)) {
+		free(logger->slot);
 		free(logger);
 		return NULL;
 	}
@@ -368,6 +437,26 @@ static bool wait_open(struct logger *logger, int *ret_result)
 	return opened;
 }
 
+static int begin_capture(struct logger *logger)
+{
+	const struct registry_capture *source = &logger->options.run.capture;
+	int r = 0;
+
+	if (logger->packets != NULL)
+		r = source->begin(source->context, packets_capture(logger->packets));
+	logger->capturing = logger->packets != NULL && r == 0;
+	return r;
+}
+
+static void end_capture(struct logger *logger)
+{
+	const struct registry_capture *source = &logger->options.run.capture;
+
+	if (logger->capturing)
+		source->end(source->context, packets_capture(logger->packets));
+	logger->capturing = false;
+}
+
 int logger_start(const struct logger_options *options, struct logger **ret)
 {
 	struct logger *logger = logger_new(options);
@@ -385,6 +474,13 @@ int logger_start(const struct logger_options *options, struct logger **ret)
 		return -ETIMEDOUT;
 	}
 	if (r != 0) {
+		pthread_join(logger->thread, NULL);
+		logger_free(logger);
+		return r;
+	}
+	r = begin_capture(logger);
+	if (r < 0) {
+		logger_finish(logger);
 		pthread_join(logger->thread, NULL);
 		logger_free(logger);
 		return r;
@@ -423,6 +519,7 @@ void logger_reopen(struct logger *logger)
 
 void logger_finish(struct logger *logger)
 {
+	end_capture(logger);
 	pthread_mutex_lock(&logger->lock);
 	logger->finish = true;
 	pthread_cond_signal(&logger->wake);
@@ -432,16 +529,26 @@ void logger_finish(struct logger *logger)
 /* Under the lock. */
 static struct logger_counts counts_of(const struct logger *logger)
 {
-	return (struct logger_counts){
+	struct logger_counts counts = {
 		.events = logger->taken - logger->plugin.lost - logger->plugin.waiting,
 		.missed = logger->missed + logger->plugin.lost,
 		.errors = logger->errors,
 		.queued = logger->count + logger->in_hand + logger->plugin.waiting,
+		.packets = logger->packets_taken - logger->plugin.packets_lost,
 	};
+
+	if (logger->packets != NULL) {
+		struct capture_counts capture = capture_get_counts(packets_capture(logger->packets));
+
+		counts.packets_missed = capture.missed + logger->plugin.packets_lost;
+		counts.packets_queued = capture.taken + capture.queued - logger->packets_taken;
+	}
+	return counts;
 }
 
 void logger_abandon(struct logger *logger)
 {
+	end_capture(logger);
 	pthread_mutex_lock(&logger->lock);
 	logger->finish = true;
 	logger->abandon = true;
@@ -472,7 +579,8 @@ int logger_join(struct logger *logger, const struct timespec *deadline, struct l
 	logger->abandon = !done;
 	counts = counts_of(logger);
 	counts.missed += counts.queued;
-	counts.queued = 0;
+	counts.packets_missed += counts.packets_queued;
+	counts.queued = counts.packets_queued = 0;
 	pthread_mutex_unlock(&logger->lock);
 	if (!done) {
 		pthread_detach(logger->thread);

@@ -23,6 +23,8 @@ struct logger_counts {
 	uint64_t missed; /* did not fit into the queue; or taken and lost by the plugin */
 	uint64_t errors; /* calls that the plugin answered with an error */
 	uint64_t queued; /* in the queue, in the plugin's hands, or in a buffer of its own */
+	/* The same for packets that fitted the filter. */
+	uint64_t packets, packets_missed, packets_queued;
 };
 
 struct logger_options {
@@ -35,6 +37,7 @@ struct logger_options {
 	void (*log)(int priority, const char *text);
 	const char *state_directory;
 	struct duration open_patience;
+	const struct capture_options *capture; /* NULL: no packets */
 };
 
 /* Starts the thread, which opens the instance. -errno of the plugin's open, or of the thread; or -ETIMEDOUT when the

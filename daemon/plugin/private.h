@@ -17,6 +17,8 @@ struct version {
 	enum registry_state state;
 	uint32_t generation;
 	bool configured;
+	bool captures;
+	struct capture_options capture; /* with `captures` */
 	struct stack_congestion congestion;
 	_Atomic uint32_t users;      /* of `congestion` */
 	struct logger *logger;       /* NULL: not started, or over */

@@ -290,6 +290,10 @@ void registry_get_info(struct registry *registry, size_t index, struct registry_
 		logger_counts(version->logger, &counts);
 	ret_info->events = counts.events;
 	ret_info->missed = counts.missed;
+	ret_info->captures = version->captures;
+	ret_info->packets = counts.packets;
+	ret_info->packets_missed = counts.packets_missed;
+	ret_info->packets_queued = counts.packets_queued;
 	ret_info->errors = counts.errors;
 	ret_info->queued = counts.queued;
 	ret_info->running = version->logger != NULL;

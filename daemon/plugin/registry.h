@@ -18,6 +18,7 @@
  * thread of its own; registry_log_records puts records into the queues and never waits.
  *
  * For main's thread but where said. Functions return 0 or -errno; outputs are untouched on failure. */
+#include "capture/capture.h"
 #include "core/base/journal.h"
 #include "core/stack.h"
 #include "tapstack/logging.h"
@@ -41,6 +42,7 @@ struct registry_request {
 	const char *where;
 	const struct registry_param *param;
 	size_t param_count;
+	const struct capture_options *capture; /* logging: packets too, and which. NULL: none. Copied */
 };
 
 /* Where to say what is wrong with a request; called for every error. */
@@ -131,6 +133,15 @@ uint32_t registry_id_end(const struct registry *registry);
 
 /* ---- logging ------------------------------------------------------------------------------------------------- */
 
+/* Where packets come from: called on main's thread. */
+struct registry_capture {
+	uint32_t shards;
+	/* From now on the shards fill it; no longer. begin returns 0 or -errno. */
+	int (*begin)(void *context, struct capture *capture);
+	void (*end)(void *context, struct capture *capture);
+	void *context;
+};
+
 /* What logging plugins are told about this start of the daemon. Texts must outlive the registry. */
 struct registry_run {
 	int64_t wall_offset_ns; /* CLOCK_REALTIME minus the monotonic clock of the records */
@@ -138,6 +149,7 @@ struct registry_run {
 	int64_t started_ns;     /* CLOCK_REALTIME */
 	const char *daemon_version, *link_name;
 	uint32_t mtu_bytes; /* of the link */
+	struct registry_capture capture;
 };
 
 /* Opens all logging instances and starts their threads; those of later changes are opened while these are made. What
@@ -188,6 +200,8 @@ struct registry_info {
 	uint32_t users; /* connections (acting or in shadow), listeners, rules, defaults of shards */
 	/* logging only */
 	uint64_t events, missed, errors, queued; /* as in struct logger_counts: events are those delivered */
+	bool captures;
+	uint64_t packets, packets_missed, packets_queued; /* likewise */
 	bool running;
 };
 

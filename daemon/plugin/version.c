@@ -56,6 +56,9 @@ static int copy_request(struct registry *registry, const struct registry_request
 	version->where = strdup(request->where == NULL ? "" : request->where);
 	if (version->plugin == NULL || version->name == NULL || version->where == NULL)
 		return -ENOMEM;
+	version->captures = request->capture != NULL;
+	if (version->captures)
+		version->capture = *request->capture;
 	return copy_params(version, request);
 }
 
@@ -93,6 +96,12 @@ static int load(struct registry *registry, uint32_t kind, const struct registry_
 	if (r != 0) {
 		registry_complain(report, request->where, "%s", error);
 		return r == -ENOMEM ? r : -EINVAL;
+	}
+	if (version->captures &&
+	    (version_kind(version) != TAPSTACK_PLUGIN_LOGGING || version->file.ops.logging.packets == NULL)) {
+		registry_complain(report, request->where, "%s does not take packets: leave out its capture",
+		                  request->plugin);
+		return -EINVAL;
 	}
 	r = params_read(version->file.plugin, request, registry->read_quantity, report, &version->params);
 	if (r != 0)
@@ -160,6 +169,13 @@ static bool same_values(const struct registry *registry, const struct version *v
 	return same;
 }
 
+static bool same_capture(const struct version *version, const struct capture_options *capture)
+{
+	if (!version->captures || capture == NULL)
+		return version->captures == (capture != NULL);
+	return memcmp(&version->capture, capture, sizeof(*capture)) == 0;
+}
+
 bool version_fits(const struct registry *registry, const struct version *version, uint32_t kind,
                   const struct registry_request *request)
 {
@@ -168,7 +184,7 @@ bool version_fits(const struct registry *registry, const struct version *version
 	return version_kind(version) == kind && strcmp(version->plugin, request->plugin) == 0 &&
 	       strncmp(version->file.path, registry->directory, directory) == 0 &&
 	       version->file.path[directory] == '/' && same_values(registry, version, request) &&
-	       !loader_changed(&version->file);
+	       same_capture(version, request->capture) && !loader_changed(&version->file);
 }
 
 /* ---- lists of them ------------------------------------------------------------------------------------------- */

@@ -61,7 +61,10 @@ enum tapstack_log_packet_flag {
 	TAPSTACK_LOG_PACKET_CHECKSUM = 2, /* the transport checksum is not complete (offload): only its pseudo-header
 	                                     is summed */
 	TAPSTACK_LOG_PACKET_IPV6 = 4,
-	TAPSTACK_LOG_PACKET_CONNECTION = 8, /* connection_id and all below it are known */
+	TAPSTACK_LOG_PACKET_CONNECTION = 8, /* connection_id and all below it are known, but for the next two */
+	TAPSTACK_LOG_PACKET_COMPACT = 16,   /* cwnd_bytes .. srtt_ns are not known: half-open, or TIME-WAIT, which
+	                                       has no iss, irs, windows and retransmits either; 0 then */
+	TAPSTACK_LOG_PACKET_GONE = 32, /* its connection was over when it left: only its id and states are known */
 };
 
 /* One frame, received or sent, with what the stack thought of it: since 0.2. Texts and bytes are valid during the
@@ -80,7 +83,9 @@ struct tapstack_log_packet {
 	uint16_t reserved;
 	const char *verdict, *verdict_meaning; /* of a frame received: "ACCEPTED", "DROP_PAWS", ...; "" when sent */
 	uint64_t connection_id;                /* as in the audit database */
-	const char *state_before, *state;      /* "ESTABLISHED"; before and after the frame; the same when sent */
+	/* "ESTABLISHED"; before and after the frame. Of TCP segments and ICMP errors about them also without a
+	 * connection: "LISTEN" or "CLOSED" then; "" of all else. */
+	const char *state_before, *state;
 	const char *service, *congestion;
 	uint64_t cwnd_bytes, ssthresh_bytes, inflight_bytes, pacing_bytes_per_s; /* after it */
 	int64_t srtt_ns;
@@ -117,7 +122,8 @@ struct tapstack_log_counts {
 	uint32_t struct_size; /* as the host has it: do not write what lies behind it */
 	uint32_t reserved;
 	uint64_t lost; /* dropped by the plugin: no room in its buffer, refused or never confirmed by the other end */
-	uint64_t waiting; /* in the plugin's buffer: neither delivered nor dropped yet */
+	uint64_t waiting;      /* in the plugin's buffer: neither delivered nor dropped yet */
+	uint64_t packets_lost; /* of those that packets() was given */
 };
 
 struct tapstack_log_ops {

@@ -22,3 +22,9 @@ SYSLOG_SOURCES = plugins/logging/syslog.c plugins/logging/syslog_format.h plugin
 plugins_logging_syslog_la_SOURCES = $(SYSLOG_SOURCES)
 plugins_logging_syslog_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
 plugins_logging_syslog_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)
+
+pkglib_LTLIBRARIES += plugins/logging/pcapng.la
+plugins_logging_pcapng_la_SOURCES = \
+	plugins/logging/pcapng.c plugins/logging/pcapng_comment.c plugins/logging/pcapng_block.h
+plugins_logging_pcapng_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -D_GNU_SOURCE
+plugins_logging_pcapng_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)

@@ -54,7 +54,7 @@ ALLOWED = {
     "services": FACE,
     "status": FACE | {"services", "shard"},
     "audit": FACE,
-    "config": FACE,
+    "config": FACE | {"capture"},
     "plugin": FACE | {"capture"},
     "control": FACE | {"capture", "shard", "config", "plugin"},
     "log": set(),

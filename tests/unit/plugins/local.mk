@@ -49,3 +49,10 @@ TESTS += tests/unit/plugins/test_vegas
 tests_unit_plugins_test_vegas_SOURCES = tests/unit/plugins/test_vegas.c tests/unit/plugins/flow.h \
 	plugins/congestion/vegas.c
 tests_unit_plugins_test_vegas_LDADD = $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/plugins/test_pcapng
+TESTS += tests/unit/plugins/test_pcapng
+tests_unit_plugins_test_pcapng_SOURCES = tests/unit/plugins/test_pcapng.c plugins/logging/pcapng.c \
+	plugins/logging/pcapng_comment.c
+tests_unit_plugins_test_pcapng_CPPFLAGS = $(INCLUDE_CPPFLAGS) -D_GNU_SOURCE
+tests_unit_plugins_test_pcapng_LDADD = $(CMOCKA_LIBS)
