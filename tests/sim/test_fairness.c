@@ -87,7 +87,7 @@ static void test_pairs(void **state)
 {
 	const struct duration end = DURATION_S(6), begin = DURATION_S(2);
 	struct contestant all[MOST];
-	uint32_t count = contestants(all), every = SIM_SANITIZED ? 7 : 1, n = 0;
+	uint32_t count = contestants(all), every = SIM_SANITIZED ? 11 : 1, n = 0;
 	double share[MOST][MOST];
 
 	(void)state;

@@ -84,7 +84,7 @@ static void test_same_as_builtin(void **state)
 
 			replay_begin(&replay);
 			contest = contest_begin(&paths[i], &flow, 1, DURATION_MS(100), i + 1);
-			contest_run(contest, DURATION_S(SIM_SANITIZED ? 3 : 6));
+			contest_run(contest, DURATION_S(6));
 			contest_end(contest);
 			assert_int_equal(replay.differ, 0);
 			calls += replay.calls;
