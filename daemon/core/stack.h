@@ -93,6 +93,7 @@ struct stack_tcp_config {
 	bool timestamps, sack, window_scaling;
 	uint32_t ecn;                          /* enum stack_ecn */
 	bool accecn;                           /* AccECN where ECN is negotiated (RFC 9768) */
+	bool dctcp_echo;                       /* without it, each mark is echoed by itself (RFC 8257 3.2); off */
 	bool fastopen_client, fastopen_server; /* RFC 7413; off */
 
 	/* retransmission and loss */

@@ -141,7 +141,8 @@ enum tapstack_cc_flag {
 	                                  window  is not validated by RFC 7661 either, which would fight it */
 	TAPSTACK_CC_ECT0 = 2,          /* wants ECN, and packets marked ECT(0) */
 	TAPSTACK_CC_ECT1 = 4,          /* the same with ECT(1) (RFC 9331) */
-	TAPSTACK_CC_NEEDS_ACCECN = 8,  /* packets are marked only where AccECN was agreed on */
+	TAPSTACK_CC_NEEDS_ACCECN = 8,  /* AccECN is asked for where the tunables would only accept ECN. A peer without
+	                                  it gets ECT(0), and env.ecn says so: answer its marks as RFC 3168 has it */
 	TAPSTACK_CC_OWN_RECOVERY = 16, /* since 0.2: in recovery, too, the decision's cwnd is the limit, and on_ack
 	                                  moves it; no proportional rate reduction */
 };

@@ -140,6 +140,33 @@ static void test_classic_feedback(void **state)
 	contest_end(contest);
 }
 
+static void echo(struct stack_tcp_config *tcp)
+{
+	tcp->dctcp_echo = true;
+}
+
+/* Without AccECN, but with a receiver as RFC 8257 section 3.2 has it: as exact. */
+static void test_echo(void **state)
+{
+	const struct duration end = DURATION_S(SIM_SANITIZED ? 2 : 4);
+	struct contest_bottleneck all, line;
+	struct contest *contest;
+	struct model model;
+	struct contest_flow flow = dctcp(&model);
+
+	(void)state;
+	flow.no_accecn = true;
+	flow.tune = echo;
+	flow.param[0] = (struct contest_param){ "peer_echoes_marks", 1 };
+	contest = run(&path, &flow, 1, end);
+	all = contest_bottleneck(contest, DURATION_S(0), end);
+	line = contest_bottleneck(contest, DURATION_S(1), end);
+	assert_true(all.marked > 100 && model.reductions > 20);
+	assert_true(fabs((double)model.marked_total / SEGMENT / (double)all.marked - 1) < 0.03);
+	assert_true(line.utilisation > 0.99 && line.delay_p99_ms < 1.8);
+	contest_end(contest);
+}
+
 /* A path that does not mark: it is standard TCP, and halves for each loss. */
 static void test_loss(void **state)
 {
@@ -170,8 +197,8 @@ static void test_curve(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_marks), cmocka_unit_test(test_fair),  cmocka_unit_test(test_classic_feedback),
-		cmocka_unit_test(test_loss),  cmocka_unit_test(test_curve),
+		cmocka_unit_test(test_marks), cmocka_unit_test(test_fair), cmocka_unit_test(test_classic_feedback),
+		cmocka_unit_test(test_echo),  cmocka_unit_test(test_loss), cmocka_unit_test(test_curve),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -256,11 +256,34 @@ static uint32_t packets_in(const struct arrival *in, uint32_t bytes)
 	return segment > 0 && bytes > segment ? (bytes + segment - 1) / segment : 1;
 }
 
+/* RFC 8257 section 3.2: ECE on an ACK says that what it acknowledges was marked. So an ACK is for packets that came
+ * alike: where they change, what came before is acknowledged by itself. What came in the same turn can't be; it
+ * shares its ACK, which says that something of it was marked. */
+static void arrived_dctcp(struct stack *stack, struct conn *conn, struct ecn *ecn, bool marked)
+{
+	if (marked == ecn->receiver.last_was_ce)
+		return;
+	if (!(conn->flags & CONN_ACK_NOW) && !(conn->rx && conn->rx->first_span)) {
+		if (conn->rcv_unacked > 0)
+			reply_ack(stack, conn);
+		ecn->flags &= ~(uint32_t)ECN_ECHO;
+	}
+	ecn->receiver.last_was_ce = marked;
+	if (marked)
+		ecn->flags |= ECN_ECHO;
+	ack_now(stack, conn);
+}
+
 /* RFC 3168 section 6.1.3. */
-static void arrived_classic(struct ecn *ecn, const struct arrival *in, uint32_t bytes)
+static void arrived_classic(struct stack *stack, struct conn *conn, struct ecn *ecn, const struct arrival *in,
+                            uint32_t bytes)
 {
 	if (bytes == 0)
 		return;
+	if (conn->tcp->dctcp_echo) {
+		arrived_dctcp(stack, conn, ecn, (in->tos & 3) == IP_CE);
+		return;
+	}
 	if (in->seg.flags & TCP_CWR)
 		ecn->flags &= ~(uint32_t)ECN_ECHO;
 	if ((in->tos & 3) == IP_CE)
@@ -279,7 +302,7 @@ void ecn_arrived(struct stack *stack, struct conn *conn, const struct arrival *i
 	if (in->tos & 3)
 		ecn->flags |= ECN_SEEN_ECT;
 	if (conn->agreed.ecn == ECN_CLASSIC) {
-		arrived_classic(ecn, in, bytes);
+		arrived_classic(stack, conn, ecn, in, bytes);
 		return;
 	}
 	ecn->flags &= ~(uint32_t)ECN_HANDSHAKE_CAME;
@@ -341,6 +364,8 @@ void ecn_fill(struct conn *conn, uint32_t length, bool new_data, struct tcp_segm
 	if (conn->agreed.ecn == ECN_CLASSIC) {
 		if (ecn->flags & ECN_ECHO)
 			segment->flags |= TCP_ECE;
+		if (conn->tcp->dctcp_echo && !ecn->receiver.last_was_ce)
+			ecn->flags &= ~(uint32_t)ECN_ECHO;
 		if (new_data && (ecn->flags & ECN_CWR)) {
 			segment->flags |= TCP_CWR;
 			ecn->flags &= ~(uint32_t)ECN_CWR;

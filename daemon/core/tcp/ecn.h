@@ -17,7 +17,7 @@ enum agreed_ecn { ECN_NONE, ECN_CLASSIC, ECN_ACCURATE }; /* RFC 3168, RFC 9768 *
 enum ecn_flag {
 	ECN_NO_ECT = 1u << 0,            /* nothing is sent ECN-capable (any more) */
 	ECN_IGNORE = 1u << 1,            /* the peer's feedback makes no sense: nothing is made of it */
-	ECN_ECHO = 1u << 2,              /* RFC 3168: ECE on every segment until CWR arrives */
+	ECN_ECHO = 1u << 2,              /* RFC 3168: ECE on every segment until CWR arrives; RFC 8257: on the next */
 	ECN_CWR = 1u << 3,               /* RFC 3168: CWR on the next new data */
 	ECN_REDUCED = 1u << 4,           /* the window was reduced; not again before `recover` is acknowledged */
 	ECN_HANDSHAKE_ACK = 1u << 5,     /* the next pure ACK tells how the SYN-ACK arrived (RFC 9768 3.2.2.1) */

@@ -441,7 +441,9 @@ void reply_reset(struct stack *stack, const struct arrival *in);
 void reply_reset_conn(struct stack *stack, const struct conn *conn);
 /* May one more such answer go out? Counts it. */
 bool reply_allowed(struct stack *stack, struct challenge_limit *limit);
-/* <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, rate-limited per connection (RFC 5961 section 7). */
+/* <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, at once; what is due to be acknowledged stays due. */
+void reply_ack(struct stack *stack, const struct conn *conn);
+/* The same, rate-limited per connection (RFC 5961 section 7). */
 enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn);
 /* <SEQ=SND.NXT-1>, which the peer must answer (RFC 9293 3.8.4); with an octet of garbage for one that answers only
  * what it has to acknowledge. */

@@ -116,6 +116,11 @@ static void send_ack(struct stack *stack, const struct conn *conn, seq_t seq, ui
 	reply_segment(stack, conn->tcp, &conn->node.flow, &ack);
 }
 
+void reply_ack(struct stack *stack, const struct conn *conn)
+{
+	send_ack(stack, conn, conn_bare_seq(conn), ecn_ack_flags(conn, false), NULL, 0);
+}
+
 enum stack_verdict reply_challenge(struct stack *stack, struct conn *conn)
 {
 	return reply_challenge_flags(stack, conn, ecn_ack_flags(conn, false));

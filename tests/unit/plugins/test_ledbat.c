@@ -270,6 +270,7 @@ static void test_loss_in_slowdown(void **state)
 	flow_event(&flow, TAPSTACK_CC_LOSS);
 	assert_int_equal(flow.decision.cwnd_bytes, 2 * MSS);
 	assert_true(flow.decision.ssthresh_bytes <= 20 * MSS + 500);
+	assert_true(flow.decision.ssthresh_bytes >= 20 * MSS);
 	while (phase(&flow) != AVOIDANCE)
 		flow_round(&flow);
 	assert_true(flow.decision.cwnd_bytes <= 22 * MSS);

@@ -23,6 +23,58 @@ static struct peer *opened_classic(void)
 /* ---- RFC 3168: the receiver of data
  * --------------------------------------------------------------------------------- */
 
+static void echo_each(struct stack_config *config)
+{
+	config->tcp.dctcp_echo = true;
+}
+
+/* RFC 8257 section 3.2: an ACK tells of packets that came alike, and CWR means nothing. */
+static void echo_each_mark(void **state)
+{
+	struct peer *p = opened(echo_each, TCP_CWR | TCP_ECE, NOT_ECT, TCP_ECE, 0);
+	uint32_t at = 1001;
+
+	(void)state;
+#define ARRIVES(mark, flag)                                                                                          \
+	do {                                                                                                         \
+		peer_sends(                                                                                          \
+		        p,                                                                                           \
+		        (struct seg){                                                                                \
+		                .flags = TCP_ACK | (flag), .seq = at, .ack = OURS(1), .length = MSS, .ecn = mark }); \
+		at += MSS;                                                                                           \
+	} while (0)
+#define ANSWERED(upto, answer) expect(p, (struct seg){ .flags = TCP_ACK | (answer), .seq = OURS(1), .ack = upto })
+	for (int i = 0; i < 3; i++) {
+		ARRIVES(ECT0, 0);
+		ARRIVES(ECT0, 0);
+		ANSWERED(at, 0);
+		ARRIVES(ECT0, 0);
+		expect_nothing(p); /* it waits for another; but not for one that is marked */
+		ARRIVES(CE, 0);
+		ANSWERED(at - MSS, 0);
+		ANSWERED(at, TCP_ECE);
+		ARRIVES(CE, TCP_CWR);
+		expect_nothing(p);
+		ARRIVES(CE, 0);
+		ANSWERED(at, TCP_ECE);
+		ARRIVES(CE, 0);
+		expect_nothing(p);
+		ARRIVES(ECT0, 0);
+		ANSWERED(at - MSS, TCP_ECE);
+		ANSWERED(at, 0);
+		service_reads(p);
+		peer_ignores_rest(p);
+	}
+	/* One packet is marked, and that is all. */
+	ARRIVES(CE, 0);
+	ANSWERED(at, TCP_ECE);
+	ARRIVES(ECT0, 0);
+	ANSWERED(at, 0);
+	finish(p);
+#undef ANSWERED
+#undef ARRIVES
+}
+
 static void echo_until_cwr(void **state)
 {
 	struct peer *p = opened_classic();
@@ -390,6 +442,7 @@ static void algorithms_get_every_mark(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(echo_each_mark),
 		cmocka_unit_test(echo_until_cwr),
 		cmocka_unit_test(marks_mean_nothing_without_ecn),
 		cmocka_unit_test(only_new_data_is_ect),
