@@ -37,10 +37,14 @@ static void check_window(const struct conn *conn, struct wire_notes *notes)
 {
 	uint32_t sent = conn->snd_nxt.v - notes->snd_nxt, loose = LOOSE_SEGMENTS * conn->mss;
 
-	/* In recovery PRR lets go what has been delivered, also while more than the new window is out (RFC 9937). */
-	if (notes->seen && is_open(conn) && conn->ca_state == CA_OPEN && sent > loose)
+	bool reno = conn->congestion == stack_builtin_reno();
+
+	/* In recovery PRR lets go what has been delivered, also while more than the new window is out (RFC 9937). And
+	 * one that is fickle may take back what it has just granted. */
+	if (notes->seen && is_open(conn) && conn->ca_state == CA_OPEN && reno && notes->reno && sent > loose)
 		WATCH_CHECK(congestion_pipe(conn) <= conn->cwnd + loose);
 	notes->snd_nxt = conn->snd_nxt.v;
+	notes->reno = reno;
 	notes->seen = true;
 }
 

@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libsim.la
 libsim_la_SOURCES = \
 	tests/sim/build.c \
+	tests/sim/fickle.c tests/sim/fickle.h \
 	tests/sim/host.c tests/sim/host.h \
 	tests/sim/inside.c tests/sim/inside.h \
 	tests/sim/middlebox.c \
@@ -44,6 +45,12 @@ check_PROGRAMS += tests/sim/test_losses
 TESTS += tests/sim/test_losses
 tests_sim_test_losses_SOURCES = tests/sim/test_losses.c
 tests_sim_test_losses_LDADD = libsim.la libimpair.la libcore.la $(SODIUM_LIBS)
+
+# Congestion algorithms that are wrong.
+check_PROGRAMS += tests/sim/test_offenders
+TESTS += tests/sim/test_offenders
+tests_sim_test_offenders_SOURCES = tests/sim/test_offenders.c
+tests_sim_test_offenders_LDADD = libsim.la libimpair.la libcore.la $(SODIUM_LIBS)
 
 # Congestion algorithms, as the plugins that they are: NAME has tests/sim/test_NAME.c, a line in contest_tests, and its
 # _SOURCES and _LDADD below.

@@ -18,6 +18,7 @@ static void begin_host(struct host *host, struct sim *sim, uint8_t number, const
 	config.tcp.sack = !sender->no_sack;
 	config.tcp.ecn = sender->no_ecn ? STACK_ECN_OFF : STACK_ECN_REQUEST;
 	config.congestion_default = sender->congestion;
+	config.stopwatch = sender->stopwatch;
 	memset(host, 0, sizeof(*host));
 	host_begin(host, sim, &config, 1000, 1000000000);
 }
@@ -70,40 +71,81 @@ static void plug(struct sim *sim, struct host *host, struct network_switch *netw
 	network_switch_port(network, host->config.mac, network_delay(sim, &host->element, extra));
 }
 
-void transfer_run(const struct transfer_path *path, uint32_t harm, const struct transfer_sender *senders,
-                  uint32_t count, uint32_t seconds, uint64_t seed, uint64_t *ret_bytes)
+struct transfer {
+	struct sim sim;
+	struct host from[TRANSFER_SENDERS_MAX], at[TRANSFER_SENDERS_MAX];
+	uint32_t count;
+};
+
+static void begin(struct transfer *transfer, const struct transfer_path *path, uint32_t harm,
+                  const struct transfer_sender *senders, uint32_t count, uint64_t bytes, uint64_t seed)
 {
 	static const struct plan sink = { .read_max = 1 << 20, .ending = END_SHUTDOWN };
-	static const struct plan source = { .send_bytes = 1ull << 34, .write_max = 1 << 20, .ending = END_SHUTDOWN };
-	struct host from[TRANSFER_SENDERS_MAX], at[TRANSFER_SENDERS_MAX];
+	const struct plan source = { .send_bytes = bytes, .write_max = 1 << 20, .ending = END_SHUTDOWN };
+	struct sim *sim = &transfer->sim;
 	struct network_switch *left, *right;
-	struct sim sim;
 
-	sim_begin(&sim, seed);
-	left = network_switch(&sim);
-	right = network_switch(&sim);
-	network_switch_trunk(left, shared_way(&sim, right, path, harm, false));
-	network_switch_trunk(right, shared_way(&sim, left, path, harm, true));
+	transfer->count = count;
+	sim_begin(sim, seed);
+	left = network_switch(sim);
+	right = network_switch(sim);
+	network_switch_trunk(left, shared_way(sim, right, path, harm, false));
+	network_switch_trunk(right, shared_way(sim, left, path, harm, true));
 	for (uint32_t i = 0; i < count; i++) {
+		struct host *from = &transfer->from[i], *at = &transfer->at[i];
 		struct stack_connect_options to = { .remote = ip_addr_v4(0xc0000200 + RECEIVER + i),
 			                            .remote_port = PORT };
 		struct stack_listen_options listen = { .port = PORT, .backlog = 1 };
 
-		begin_host(&from[i], &sim, (uint8_t)(SENDER + i), &senders[i]);
-		begin_host(&at[i], &sim, (uint8_t)(RECEIVER + i), &senders[i]);
-		at[i].accept_plan = &sink;
-		plug(&sim, &from[i], left, senders[i].extra_rtt_ms);
-		plug(&sim, &at[i], right, 0);
-		WATCH_CHECK(stack_listen(at[i].stack, &listen, &at[i].listener) == 0);
-		WATCH_CHECK(service_connect(&from[i], &to, &source));
+		begin_host(from, sim, (uint8_t)(SENDER + i), &senders[i]);
+		begin_host(at, sim, (uint8_t)(RECEIVER + i), &senders[i]);
+		at->accept_plan = &sink;
+		plug(sim, from, left, senders[i].extra_rtt_ms);
+		plug(sim, at, right, 0);
+		WATCH_CHECK(stack_listen(at->stack, &listen, &at->listener) == 0);
+		WATCH_CHECK(service_connect(from, &to, &source));
 	}
-	sim_run(&sim, instant_add(INSTANT_ZERO, DURATION_S(seconds)));
-	for (uint32_t i = 0; i < count; i++) {
-		ret_bytes[i] = at[i].endpoints ? at[i].endpoints->received : 0;
-		services_end(&from[i]);
-		services_end(&at[i]);
-		host_end(&from[i]);
-		host_end(&at[i]);
+}
+
+static uint64_t received(const struct transfer *transfer, uint32_t i)
+{
+	return transfer->at[i].endpoints ? transfer->at[i].endpoints->received : 0;
+}
+
+static void end(struct transfer *transfer)
+{
+	for (uint32_t i = 0; i < transfer->count; i++) {
+		services_end(&transfer->from[i]);
+		services_end(&transfer->at[i]);
+		host_end(&transfer->from[i]);
+		host_end(&transfer->at[i]);
 	}
-	sim_end(&sim);
+	sim_end(&transfer->sim);
+}
+
+void transfer_run(const struct transfer_path *path, uint32_t harm, const struct transfer_sender *senders,
+                  uint32_t count, uint32_t seconds, uint64_t seed, uint64_t *ret_bytes)
+{
+	struct transfer transfer;
+
+	begin(&transfer, path, harm, senders, count, 1ull << 34, seed);
+	sim_run(&transfer.sim, instant_add(INSTANT_ZERO, DURATION_S(seconds)));
+	for (uint32_t i = 0; i < count; i++)
+		ret_bytes[i] = received(&transfer, i);
+	end(&transfer);
+}
+
+struct duration transfer_time(const struct transfer_path *path, uint32_t harm, const struct transfer_sender *sender,
+                              uint64_t bytes, uint32_t seconds_max, uint64_t seed)
+{
+	struct transfer transfer;
+	struct duration took = { 0 };
+
+	begin(&transfer, path, harm, sender, 1, bytes, seed);
+	while (received(&transfer, 0) < bytes && took.ns < DURATION_S(seconds_max).ns) {
+		took.ns += DURATION_MS(1).ns;
+		sim_run(&transfer.sim, instant_add(INSTANT_ZERO, took));
+	}
+	end(&transfer);
+	return took;
 }

@@ -26,9 +26,13 @@ struct transfer_sender {
 	bool no_sack, no_ecn;
 	uint32_t gso_bytes;
 	uint32_t extra_rtt_ms;
+	int64_t (*stopwatch)(void); /* of callbacks; NULL: none */
 };
 
 #define TRANSFER_SENDERS_MAX 4
 /* What arrives from each sender within `seconds`. `harm` is per million. */
 void transfer_run(const struct transfer_path *path, uint32_t harm, const struct transfer_sender *senders,
                   uint32_t count, uint32_t seconds, uint64_t seed, uint64_t *ret_bytes);
+/* How long `bytes` take from one sender, from its SYN on; `seconds_max` if they take longer. */
+struct duration transfer_time(const struct transfer_path *path, uint32_t harm, const struct transfer_sender *sender,
+                              uint64_t bytes, uint32_t seconds_max, uint64_t seed);

@@ -29,6 +29,7 @@ struct wire_notes {
 	uint32_t snd_nxt;
 	uint32_t rcvbuf_max; /* that it ever had */
 	bool seen;
+	bool reno; /* then the built-in algorithm decided */
 };
 /* Of the connection with this ISS; NULL: not known. *ret_ack is what the host has acknowledged last on the wire. */
 struct wire_notes *wire_notes(const struct wire *wire, const struct flow *flow, uint32_t iss, uint32_t *ret_ack);

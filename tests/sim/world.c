@@ -1,5 +1,7 @@
 #include "world.h"
 
+#include "fickle.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -40,11 +42,55 @@ static void retune(struct world *world, struct host *host)
 	}
 }
 
+static const struct stack_congestion *any_congestion(struct sim *sim)
+{
+	uint32_t kind = sim_between(sim, 0, FICKLE_KINDS);
+
+	return kind < FICKLE_KINDS ? fickle(kind) : stack_builtin_reno();
+}
+
+/* Algorithms come and go: on a connection, with those that begin, all of one kind. */
+static void exchange_congestion(struct world *world, struct host *host)
+{
+	struct sim *sim = &world->sim;
+	struct stack_congestion_change change = { .congestion = sim_chance(sim, 700000) ? any_congestion(sim) : NULL,
+		                                  .set_shadow = sim_chance(sim, 500000),
+		                                  .shadow = sim_chance(sim, 700000) ? any_congestion(sim) : NULL,
+		                                  .set_samples = sim_chance(sim, 500000),
+		                                  .sample_every = sim_duration(sim, DURATION_S(0), DURATION_MS(9)) };
+	struct stack_congestion_rule rule = { .any_service = sim_chance(sim, 700000),
+		                              .service = 4,
+		                              .arm = { { any_congestion(sim), 1 }, { any_congestion(sim), 2 } },
+		                              .arm_count = sim_between(sim, 0, 2),
+		                              .shadow = change.shadow,
+		                              .sample_every = change.sample_every };
+	uint64_t cursor = 0;
+	int r;
+
+	switch (sim_between(sim, 0, 3)) {
+	case 0:
+		r = stack_set_congestion_rules(host->stack, &rule, sim_between(sim, 0, 1));
+		WATCH_CHECK(r == 0 || r == -ENOMEM);
+		break;
+	case 1:
+		stack_set_default_congestion(host->stack, any_congestion(sim));
+		break;
+	case 2:
+		while (cursor != UINT64_MAX)
+			stack_move_congestion(host->stack, &cursor, fickle(0), fickle(1));
+		break;
+	default:
+		for (uint64_t id = 1; id <= 30; id++)
+			stack_admin_congestion(host->stack, id, &change);
+		break;
+	}
+}
+
 static void make_trouble(struct world *world, struct host *host)
 {
 	struct sim *sim = &world->sim;
 
-	switch (sim_between(sim, 0, 7)) {
+	switch (sim_between(sim, 0, 9)) {
 	case 0:
 		if (host->listener.v != 0)
 			WATCH_CHECK(stack_unlisten(host->stack, host->listener) == 0);
@@ -68,6 +114,10 @@ static void make_trouble(struct world *world, struct host *host)
 	case 6: /* the interface learned, or forgot, to cut super-frames */
 		if (host->config.checksum_offload)
 			stack_set_offload(host->stack, PICK(sim, 0, 16384, 65536), true);
+		break;
+	case 7:
+	case 8:
+		exchange_congestion(world, host);
 		break;
 	default:
 		stack_announce(host->stack);
@@ -273,6 +323,7 @@ void world_end(struct world *world)
 		host_end(&world->host[i]);
 	}
 	sim_end(&world->sim);
+	WATCH_CHECK(fickle_users() == 0);
 }
 
 /* ---- what was seen -----------------------------------------------------------------------------------------------

@@ -80,7 +80,8 @@ void algorithm_import(const struct stack_congestion *congestion, void *state, co
 /* ---- shadow.c: algorithms in shadow (see shadow.h)
  * -------------------------------------------------------------------------- */
 
-/* In place of another one, if there is one. 0; -ENOMEM: all is as before; -EINVAL: it refused. Either gives a notice.
+/* In place of another one, if there is one. 0; -ENOMEM, or -EINVAL: it refused; then all is as before, and
+ * there is a notice.
  * `flags`: of its env. */
 int shadow_begin(struct stack *stack, struct conn *conn, const struct stack_congestion *congestion, uint32_t flags);
 /* There is one: `to` goes on for it. */

@@ -30,12 +30,12 @@ static int begin(struct stack *stack, struct conn *conn, const struct stack_cong
 		COUNT(stack, alloc_failures);
 		return -ENOMEM;
 	}
-	shadow_end(stack, conn);
 	if (algorithm_init(stack, congestion, shadow->state, &env, &decision, &took) < 0) {
 		stack->memory.free(stack->memory.context, shadow, bytes);
 		return -EINVAL;
 	}
 	algorithm_import(congestion, shadow->state, text, &decision);
+	shadow_end(stack, conn);
 	shadow->congestion = algorithm_hold(congestion);
 	shadow->bytes = bytes;
 	shadow->decision = *from;

@@ -15,6 +15,7 @@ tcp_tests = \
 	tests/unit/tcp/test_ecn_negotiation \
 	tests/unit/tcp/test_facts \
 	tests/unit/tcp/test_fastopen \
+	tests/unit/tcp/test_guard \
 	tests/unit/tcp/test_handshake \
 	tests/unit/tcp/test_info \
 	tests/unit/tcp/test_limits \
@@ -28,9 +29,11 @@ tcp_tests = \
 	tests/unit/tcp/test_repair \
 	tests/unit/tcp/test_reuse \
 	tests/unit/tcp/test_rtt \
+	tests/unit/tcp/test_samples \
 	tests/unit/tcp/test_secrets \
 	tests/unit/tcp/test_segments \
 	tests/unit/tcp/test_sent \
+	tests/unit/tcp/test_shadow \
 	tests/unit/tcp/test_state \
 	tests/unit/tcp/test_trouble \
 	tests/unit/tcp/test_tunables \
