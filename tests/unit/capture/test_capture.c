@@ -107,7 +107,7 @@ static void filters(void **state)
 		                                .state_before = TCPS_ESTABLISHED,
 		                                .state = TCPS_CLOSED };
 	static const struct stack_view other = { .verdict = VERDICT_DROP_ARP };
-	static const struct {
+	const struct {
 		struct capture_filter filter;
 		const struct stack_view *view;
 		bool in, fits;
