@@ -297,6 +297,41 @@ def test_shards(env):
     check(late < len(times) / 100, f"{late} of {len(times)} packets are out of order")
 
 
+def test_reload(env):
+    """A capture begins, changes and ends while connections go on."""
+    need("tshark")
+    family = next(iter(families()))
+    daemon = start(env, family, config={"shard": {"count": 2}})
+
+    def reload(*logs):
+        before = daemon.log().count("has been read again")
+        daemon.config["plugins"]["logging"] = list(logs)
+        daemon.write_config()
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: daemon.log().count("has been read again") > before, "it has been read again")
+
+    with connect(7, address=family.stack) as sock:
+        def say(count):
+            for _ in range(count):
+                sock.sendall(b"x")
+                sock.recv(1)
+        say(10)
+        reload(logging(True))
+        say(10)
+        first = all_written(daemon)["packets"]
+        check(first >= 20, f"{first} packets of ten questions and answers")
+        reload(logging({"filter": "dport=1"}))
+        say(10)
+        wait_until(lambda: len([row for row in daemon.ctl_json("plugins") if row["name"] == "pcapng"]) == 1,
+                   "the first one is gone")
+        equal(all_written(daemon)["packets"], 0, "what fits the second filter")
+        reload()
+        say(10)
+        wait_until(lambda: all(row["name"] != "pcapng" for row in daemon.ctl_json("plugins")), "none is left")
+    daemon.stop()
+    check(first <= len(read_all(daemon)) < first + 5, "what can be read")
+
+
 def test_needs_capture(env):
     """An entry without capture says what is missing, and a log that takes no packets says so too."""
     for entry, text in (({"plugin": "pcapng", "params": {"path": "x.pcapng"}}, "needs capture"),
