@@ -190,12 +190,12 @@ static void put_impair(FILE *file)
 	        "frame's connection; but a rate is one line for all of them. When rules change, what a rule that "
 	        "goes\n"
 	        "or changes still holds leaves as it would have left, and newer frames may overtake it; a rule that\n"
-	        "stays as it is keeps its state. Frames of link.impair are not in the link's own counters until "
-	        "they\n"
-	        "are sent. tapstackctl impair shows what each rule has done, and adds, changes and removes rules; "
-	        "what\n"
-	        "it has changed lasts until the daemon stops, or until a reload finds another link.impair in the "
-	        "file.");
+	        "stays as it is keeps its state. What is captured is what the stack sends and takes: frames out "
+	        "before\n"
+	        "they are impaired, frames in after it. tapstackctl impair shows what each rule has done, and adds,\n"
+	        "changes and removes rules; what it has changed lasts until the daemon stops, or until a reload "
+	        "finds\n"
+	        "another link.impair in the file.");
 	fputs(".PP\n", file);
 	roff_line(
 	        file,

@@ -59,12 +59,21 @@ build_control()
 	ar rcs "$folder/libcontrol.a" "$folder"/control_*.o
 }
 
+build_impair()
+{
+	for file in "$src"/daemon/link/impair/*.c; do
+		compile -fsanitize=fuzzer-no-link,address,undefined -c "$file" \
+			-o "$folder/impair_$(basename "$file" .c).o"
+	done
+	ar rcs "$folder/libimpair.a" "$folder"/impair_*.o
+}
+
 run()
 {
 	target=$1
 	shift
 	compile -fsanitize=fuzzer,address,undefined "$src/tests/fuzz/$target.c" \
-		"$folder/libcontrol.a" "$folder/libconfig.a" "$folder/libcore.a" -lsodium -lyaml -ljansson \
+		"$folder/libcontrol.a" "$folder/libconfig.a" "$folder/libimpair.a" "$folder/libcore.a" -lsodium -lyaml -ljansson \
 		-o "$folder/$target"
 	if ! "$folder/$target" -artifact_prefix="./$target-" "$@" 2>"$folder/log"; then
 		cat "$folder/log"
@@ -76,12 +85,14 @@ run()
 build_core
 build_config
 build_control
+build_impair
 if test $# -gt 0; then
 	run "$@"
 else
 	for file in "$src"/tests/fuzz/fuzz_*.c; do
 		target=$(basename "$file" .c)
 		case $target in
+		fuzz_impair) runs=20000 ;; # may be cut into thousands of packets
 		fuzz_stack) runs=10000 ;; # a list of frames, each
 		fuzz_dialogue | fuzz_fragments | fuzz_nd) runs=3000 ;;
 		*) runs=100000 ;;

@@ -7,6 +7,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz_fragments \
 	tests/fuzz/fuzz_nd \
 	tests/fuzz/fuzz_options \
+	tests/fuzz/fuzz_impair \
 	tests/fuzz/fuzz_config \
 	tests/fuzz/fuzz_control
 check_PROGRAMS += $(fuzz_targets)
@@ -14,6 +15,9 @@ TESTS += $(fuzz_targets) tests/fuzz/libfuzzer.sh
 dist_check_SCRIPTS += tests/fuzz/libfuzzer.sh
 tests_fuzz_fuzz_wire_SOURCES = tests/fuzz/fuzz_wire.c $(fuzz_driver)
 tests_fuzz_fuzz_wire_LDADD = libcore.la $(SODIUM_LIBS)
+tests_fuzz_fuzz_impair_SOURCES = tests/fuzz/fuzz_impair.c $(fuzz_driver)
+tests_fuzz_fuzz_impair_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_RUNS=20000
+tests_fuzz_fuzz_impair_LDADD = libimpair.la libcore.la $(SODIUM_LIBS)
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c $(fuzz_driver)
 tests_fuzz_fuzz_config_LDADD = libtapconfig.la libcore.la
 tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz_control.c $(fuzz_driver)
