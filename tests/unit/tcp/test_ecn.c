@@ -70,6 +70,22 @@ static void echo_each_mark(void **state)
 	ANSWERED(at, TCP_ECE);
 	ARRIVES(ECT0, 0);
 	ANSWERED(at, 0);
+	/* What comes in one turn has one ACK: that says that something was marked, and the next one does not. */
+	service_reads(p);
+	peer_ignores_rest(p);
+	for (uint8_t i = 0; i < 3; i++) {
+		peer_puts(p, (struct seg){ .flags = TCP_ACK,
+		                           .seq = at,
+		                           .ack = OURS(1),
+		                           .length = MSS,
+		                           .ecn = i == 1 ? CE : ECT0 });
+		at += MSS;
+	}
+	peer_turn(p);
+	ANSWERED(at, TCP_ECE);
+	ARRIVES(ECT0, 0);
+	ARRIVES(ECT0, 0);
+	ANSWERED(at, 0);
 	finish(p);
 #undef ANSWERED
 #undef ARRIVES
