@@ -44,10 +44,12 @@ FILE *bench_open(const struct bench *bench, const char *name, const char *ending
 	return file;
 }
 
-/* Buffers do not bound anything: the window is the algorithm's. */
+/* What bounds the window is the algorithm: not the buffers, nor how they are tuned. */
 static void tune(struct stack_tcp_config *tcp)
 {
-	tcp->rcvbuf_max_bytes = tcp->sndbuf_max_bytes = 64 << 20;
+	tcp->rcvbuf_initial_bytes = tcp->rcvbuf_max_bytes = BENCH_WINDOW;
+	tcp->sndbuf_initial_bytes = tcp->sndbuf_max_bytes = BENCH_WINDOW;
+	tcp->rcvbuf_autotune = tcp->sndbuf_autotune = false;
 }
 
 struct contest_flow bench_flow(const struct tapstack_plugin *plugin)

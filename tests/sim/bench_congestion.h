@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #define BENCH_ALGORITHMS_MAX 32
+#define BENCH_WINDOW (16u << 20)
 #define BENCH_BUFFER_MIN 15000 /* bytes: ten segments */
 
 struct bench {

@@ -106,9 +106,10 @@ static void draw_one(const struct bench *bench, const struct tapstack_plugin *pl
 static void draw_all(const struct bench *bench, const struct curve *curves)
 {
 	uint32_t rows = (bench->algorithms + COLUMNS - 1) / COLUMNS;
+	uint32_t columns = bench->algorithms < COLUMNS ? 2 : COLUMNS; /* the heading needs two */
 	FILE *file = bench_open(bench, "curves", "svg");
 
-	chart_begin(file, 40 + COLUMNS * CELL_WIDTH, 100 + rows * CELL_HEIGHT + 20, "Congestion algorithms",
+	chart_begin(file, 40 + columns * CELL_WIDTH, 100 + rows * CELL_HEIGHT + 20, "Congestion algorithms",
 	            subtitle);
 	for (uint32_t i = 0; i < bench->algorithms; i++) {
 		struct chart_panel panel = window_panel(&curves[i]);
