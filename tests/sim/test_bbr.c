@@ -151,6 +151,23 @@ static void test_shallow_buffer(void **state)
 	contest_end(contest);
 }
 
+/* Losses are repaired while it goes on sending: no buffer runs dry of data that may be sent. */
+static void test_repair(void **state)
+{
+	const struct duration end = S(20 / SLOW);
+	struct contest *contest = run_one("bbr", &path, end);
+	struct stack_conn_info info;
+	struct conn_handle handle;
+	struct host *host = contest_sender(contest, 0, &handle);
+
+	(void)state;
+	contest_print(contest, "a buffer of one round trip", S(2), end);
+	assert_true(contest_at(contest, 0, end)->retransmitted > 0);
+	assert_int_equal(stack_info(host->stack, handle, &info), 0);
+	assert_true(info.sndbuf_limited.ns < 10000000);
+	contest_end(contest);
+}
+
 /* A.15: five times the bandwidth is found within the time between two probes, and a few round trips; A.16: a fifth of
  * it is known at once by its losses or its queue, and believed after two cycles. */
 static void test_changing_rate(void **state)
@@ -340,12 +357,13 @@ static void test_without_sack(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_curve),         cmocka_unit_test(test_random_loss),
-		cmocka_unit_test(test_short_queue),   cmocka_unit_test(test_shallow_buffer),
-		cmocka_unit_test(test_changing_rate), cmocka_unit_test(test_changing_delay),
-		cmocka_unit_test(test_fairness),      cmocka_unit_test(test_beside_cubic),
-		cmocka_unit_test(test_aggregation),   cmocka_unit_test(test_tiny_path),
-		cmocka_unit_test(test_pauses),        cmocka_unit_test(test_without_sack),
+		cmocka_unit_test(test_curve),          cmocka_unit_test(test_random_loss),
+		cmocka_unit_test(test_short_queue),    cmocka_unit_test(test_shallow_buffer),
+		cmocka_unit_test(test_repair),         cmocka_unit_test(test_changing_rate),
+		cmocka_unit_test(test_changing_delay), cmocka_unit_test(test_fairness),
+		cmocka_unit_test(test_beside_cubic),   cmocka_unit_test(test_aggregation),
+		cmocka_unit_test(test_tiny_path),      cmocka_unit_test(test_pauses),
+		cmocka_unit_test(test_without_sack),
 	};
 	const char *other = getenv("TAPSTACK_CONTEST_SEED");
 

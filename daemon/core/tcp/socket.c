@@ -233,10 +233,12 @@ static uint32_t not_sent_max(const struct stack *stack)
 	return blocks->used < blocks->limit - blocks->limit / 4 ? 4 * BLOCK_BYTES : BLOCK_BYTES;
 }
 
-/* Send-buffer auto-tuning: twice the congestion window keeps the path full while one window waits for its ACKs. */
+/* Send-buffer auto-tuning: twice the congestion window keeps the path full while one window waits for its ACKs. An
+ * algorithm that does not slow down in recovery sends a third one meanwhile. */
 static void tune_sndbuf(const struct stack *stack, struct conn *conn)
 {
-	uint64_t wanted = 2ull * conn->cwnd;
+	bool goes_on = (conn->congestion->ops->flags & TAPSTACK_CC_OWN_RECOVERY) != 0;
+	uint64_t wanted = (goes_on ? 3ull : 2ull) * conn->cwnd;
 
 	if (!conn->tcp->sndbuf_autotune)
 		return;
