@@ -1,6 +1,7 @@
 /* Captures: what fits a filter, what is kept of a frame, what happens when the queue is full, and the order of what
  * several shards have seen. */
 #include "capture/capture.h"
+#include "capture/ring.h"
 #include "core/base/random.h"
 
 #include <pthread.h>
@@ -207,6 +208,44 @@ static void order_over_shards(void **state)
 	capture_free(capture);
 }
 
+/* Records of all lengths, around and around: each in one piece, none beyond the end, none over another. */
+static void no_record_lies_around_the_end(void **state)
+{
+	static _Alignas(8) uint8_t bytes[256 + 128];
+	struct ring ring = { .bytes = bytes, .size = 256 };
+	uint32_t put = 0, got = 0, room = 0;
+	struct random_source random = { .counter = 1 };
+
+	(void)state;
+	memset(bytes, 0xa5, sizeof(bytes));
+	while (got < 5000) {
+		uint32_t length = 8 + 8 * random_below(&random, 15);
+		uint32_t *record = ring_reserve(&ring, length);
+		const uint32_t *oldest;
+
+		if (record != NULL) {
+			memset(record, (int)put, length);
+			record[0] = length;
+			ring_commit(&ring, length);
+			put = (put + 1) % 251;
+			room++;
+		}
+		for (size_t i = 256; i < sizeof(bytes); i++)
+			assert_int_equal(bytes[i], 0xa5);
+		if (record != NULL && random_below(&random, 2) == 0)
+			continue;
+		oldest = ring_peek(&ring);
+		if (oldest == NULL)
+			continue;
+		for (uint32_t i = 4; i < oldest[0]; i++)
+			assert_int_equal(((const uint8_t *)oldest)[i], got % 251);
+		ring_next(&ring);
+		ring_release(&ring);
+		got++;
+	}
+	assert_true(room >= got);
+}
+
 /* ---- two threads ----------------------------------------------------------------------------------------------- */
 
 #define MANY 200000
@@ -252,8 +291,12 @@ static void reader_and_writer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_kept),      cmocka_unit_test(filters),           cmocka_unit_test(full),
-		cmocka_unit_test(order_over_shards), cmocka_unit_test(reader_and_writer),
+		cmocka_unit_test(what_is_kept),
+		cmocka_unit_test(filters),
+		cmocka_unit_test(full),
+		cmocka_unit_test(order_over_shards),
+		cmocka_unit_test(no_record_lies_around_the_end),
+		cmocka_unit_test(reader_and_writer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
