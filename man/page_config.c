@@ -23,6 +23,9 @@ static const char example[] = "link:\n"
                               "  logging:\n"
                               "    - plugin: jsonl\n"
                               "      params: {path: transitions.jsonl}\n"
+                              "    - plugin: pcapng\n"
+                              "      params: {path: refused.pcapng, files: 4}\n"
+                              "      capture: {filter: sport=8080, bytes: 128, queue: 1MiB, verdicts: refused}\n"
                               "congestion:\n"
                               "  default: cubic\n"
                               "services:\n"
@@ -137,6 +140,19 @@ static void put_plugins(FILE *file)
 	        "them. Switches are yes or no; times and sizes have the forms of the keys of this file, but a plain "
 	        "number\n"
 	        "is in the unit that the plugin says");
+	roff_item(
+	        file, "capture", "yes, or {filter: FILTER, bytes: SIZE, queue: SIZE, verdicts: all or refused}",
+	        "of plugins.logging, for a plugin that takes packets: frames received and sent, with what the stack\n"
+	        "thought of each. A filter has conditions with spaces between them, all of which must hold: peer, "
+	        "local,\n"
+	        "address (192.0.2.0/24), dport, sport, port (80, or 1024-65535; dport is the other end's), protocol "
+	        "(tcp,\n"
+	        "udp, icmp, nd, arp, other), id (of connections), state, verdict; then = or !=, and values with "
+	        "commas\n"
+	        "between them. Default: all frames, 256 bytes of each, 4MiB for each shard to wait in. refused: only "
+	        "frames\n"
+	        "received whose verdict is not ACCEPTED. What does not fit into the queue is missed, and counted by\n"
+	        "tapstackctl plugins");
 	fputs(".PP\n", file);
 	roff_line(
 	        file,

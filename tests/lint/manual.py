@@ -95,7 +95,7 @@ class Manual:
             path = os.path.join(folder, "example.yaml")
             with open(path, "w", encoding="ascii") as file:
                 file.write(lines)
-            for kind, name in (("congestion", "cubic"), ("logging", "jsonl")):
+            for kind, name in (("congestion", "cubic"), ("logging", "jsonl"), ("logging", "pcapng")):
                 shutil.copy(os.path.join(BUILD, "plugins", kind, ".libs", name + ".so"), folder)
             done = run(TAPSTACKD, "--check", "-c", path, "--set", "plugins.directory=" + folder)
             if done.returncode != 0:
