@@ -1,5 +1,6 @@
 /* A dialogue: segments, time and the service's calls in any order. The bytes are a program; each step takes a few of
  * them. Segments are written relative to where the connection stands, so that almost every input gets deep. */
+#include "../sim/fickle.h"
 #include "core/wire/arp.h"
 #include "core/wire/icmp.h"
 #include "core/wire/nd.h"
@@ -467,6 +468,45 @@ static void service_does(struct rig *rig, struct reader *program)
 	}
 }
 
+static const struct stack_congestion *any_congestion(uint8_t what)
+{
+	return what % 3 < FICKLE_KINDS ? fickle(what % 3) : stack_builtin_reno();
+}
+
+/* Another algorithm, in shadow perhaps, for one connection, for those that begin, for all that have one. */
+static void exchange_congestion(struct rig *rig, struct reader *program)
+{
+	uint8_t what = take8(program), which = take8(program);
+	struct stack_congestion_change change = { .congestion = what & 4 ? any_congestion(which) : NULL,
+		                                  .set_shadow = what & 8,
+		                                  .shadow = which & 32 ? any_congestion(which / 8) : NULL,
+		                                  .set_samples = what & 16,
+		                                  .sample_every = { which % 7 * 1000000 } };
+	struct stack_congestion_rule rule = { .any_service = true,
+		                              .arm = { { any_congestion(which), 1 } },
+		                              .arm_count = what & 4 ? 1 : 0,
+		                              .shadow = change.shadow,
+		                              .sample_every = change.sample_every };
+	struct stack_sample samples[4];
+	struct stack_notice notice;
+	uint64_t cursor = 0;
+
+	switch (what % 4) {
+	case 0:
+		stack_set_congestion_rules(rig->stack, &rule, what / 32 % 2);
+		break;
+	case 1:
+		stack_move_congestion(rig->stack, &cursor, any_congestion(which), any_congestion(which / 8));
+		stack_samples(rig->stack, samples, 4);
+		stack_next_notice(rig->stack, &notice);
+		break;
+	default:
+		for (uint64_t id = 1; id <= 8; id++)
+			stack_admin_congestion(rig->stack, id, &change);
+		break;
+	}
+}
+
 static void operator_does(struct rig *rig, struct reader *program)
 {
 	uint8_t what = take8(program);
@@ -485,6 +525,8 @@ static void operator_does(struct rig *rig, struct reader *program)
 		if (what < 8) {
 			stack_stop(rig->stack, what & 4);
 			rig->listener = CONN_HANDLE_NONE;
+		} else {
+			exchange_congestion(rig, program);
 		}
 		break;
 	}
@@ -576,6 +618,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			rig_turn(&rig);
 	}
 	rig_end(&rig);
+	FUZZ_CHECK(fickle_users() == 0);
 	return 0;
 }
 

@@ -68,12 +68,20 @@ build_impair()
 	ar rcs "$folder/libimpair.a" "$folder"/impair_*.o
 }
 
+# Congestion algorithms for the dialogues.
+build_algorithms()
+{
+	compile -fsanitize=fuzzer-no-link,address,undefined -c "$src/tests/sim/fickle.c" -o "$folder/algorithms_fickle.o"
+	ar rcs "$folder/libalgorithms.a" "$folder"/algorithms_*.o
+}
+
 run()
 {
 	target=$1
 	shift
 	compile -fsanitize=fuzzer,address,undefined "$src/tests/fuzz/$target.c" \
-		"$folder/libcontrol.a" "$folder/libconfig.a" "$folder/libimpair.a" "$folder/libcore.a" -lsodium -lyaml -ljansson \
+		"$folder/libalgorithms.a" "$folder/libcontrol.a" "$folder/libconfig.a" "$folder/libimpair.a" \
+		"$folder/libcore.a" -lsodium -lyaml -ljansson \
 		-o "$folder/$target"
 	if ! "$folder/$target" -artifact_prefix="./$target-" "$@" 2>"$folder/log"; then
 		cat "$folder/log"
@@ -86,6 +94,7 @@ build_core
 build_config
 build_control
 build_impair
+build_algorithms
 if test $# -gt 0; then
 	run "$@"
 else

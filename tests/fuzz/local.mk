@@ -29,6 +29,7 @@ tests_fuzz_fuzz_stack_SOURCES = tests/fuzz/fuzz_stack.c $(fuzz_rig) $(fuzz_drive
 tests_fuzz_fuzz_stack_LDADD = libcore.la $(SODIUM_LIBS)
 # Each input is a dialogue of some hundred steps: fewer of them.
 tests_fuzz_fuzz_dialogue_SOURCES = tests/fuzz/fuzz_dialogue.c tests/fuzz/judge.h tests/fuzz/tunables.h \
+	tests/sim/fickle.c tests/sim/fickle.h \
 	$(fuzz_rig) $(fuzz_driver)
 tests_fuzz_fuzz_dialogue_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_RUNS=20000
 tests_fuzz_fuzz_dialogue_LDADD = libcore.la $(SODIUM_LIBS)
