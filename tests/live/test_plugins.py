@@ -121,6 +121,32 @@ def test_drain_and_move(env):
     equal(actions, ["PluginReload", "PluginReload", "PluginTune", "PluginReload"], "actions")
 
 
+def test_reload_moves(env):
+    """plugins.replace: move: a reload takes live connections along; and the default that services have."""
+    directory = plugin_directory(env)
+    daemon = env.daemon(
+        services=[{"name": "echo", "kind": "echo", "port": 7}],
+        config={"plugins": {"directory": directory, "congestion": ["cubic"], "replace": "move"},
+                "congestion": {"default": "cubic"}, "shard": {"count": 2}})
+    fixed = versions(daemon, "cubic")[0][2]
+    socks = [connect(7) for _ in range(8)]
+    for sock in socks:
+        sock.sendall(b"x")
+        sock.recv(1)
+    equal(versions(daemon, "cubic"), [(1, "active", fixed + 8)], "before")
+    daemon.config["plugins"]["congestion"] = [{"plugin": "cubic", "params": {"beta": 0.8}}]
+    daemon.write_config()
+    check("plugins: cubic replaced" in daemon.ctl("reload"), "what reload says")
+    wait_until(lambda: versions(daemon, "cubic") == [(2, "active", fixed + 8)], "their move")
+    check("8 connections moved to the new version" in daemon.log(), "the log says how many")
+    check("nothing has changed" in daemon.ctl("reload"), "the same again is no change")
+    equal(versions(daemon, "cubic"), [(2, "active", fixed + 8)], "the same again")
+    for sock in socks:
+        echo(sock, 100000)
+        sock.close()
+    daemon.stop()
+
+
 def test_by_hand(env):
     """Loaded and unloaded by ctl; what is in use by name stays."""
     plugin_directory(env)

@@ -149,8 +149,6 @@ static void test_refusals(void **state)
 	                            &(struct registry_request){ .name = "good", .param = &bad, .param_count = 1 }),
 	                 -EINVAL);
 	assert_string_equal(listed(registry, "good", text), "1 active 0");
-	/* An id that nobody has seen can be used by the next. */
-	assert_int_equal(registry_id_end(registry), 2);
 	/* When there are no more, nothing else breaks. */
 	registry->next_id = REGISTRY_IDS_MAX + 1;
 	assert_int_equal(change_one(fixture, registry, REPLACE, &good), -EINVAL);
@@ -214,6 +212,7 @@ static void test_configure(void **state)
 	assert_int_equal(change_one(fixture, registry, ADD, &other), 0);
 	/* All or nothing. */
 	assert_int_equal(fixture_configure(fixture, registry, wrong, 2, NULL, 0), -EINVAL);
+	assert_int_equal(registry_id_end(registry), 3); /* ids that nobody has seen can be used by the next */
 	assert_string_equal(listed(registry, "good", text), "1 active 0");
 	assert_int_equal(fixture_configure(fixture, registry, &good, 1, twice, 1), -EINVAL);
 	assert_string_equal(fixture->messages, "-: there is already one named good: choose another name\n");
@@ -436,7 +435,8 @@ static void test_log_hangs_in_events(void **state)
 	clock_gettime(CLOCK_MONOTONIC, &after);
 	assert_true(after.tv_sec - before.tv_sec < 5);
 	wait_state(registry, 1, REGISTRY_HANGING);
-	assert_int_equal(write(pipes.gate[1], "..", 2), 2);
+	/* It comes back from one call, and is not called for the rest. */
+	assert_int_equal(write(pipes.gate[1], ".", 1), 1);
 	while (next_seen(pipes.events[0]).id != SEEN_CLOSE)
 		;
 	registry_get_info(registry, 1, &info);
