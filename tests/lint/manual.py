@@ -10,7 +10,7 @@ import tempfile
 
 BUILD = os.environ.get("TAPSTACK_BUILDDIR", ".")
 TAPSTACKD = os.environ.get("TAPSTACKD", "daemon/tapstackd")
-PAGES = ("tapstackctl.1", "tapstack.yaml.5", "tapstackd.8")
+PAGES = ("tapstackctl.1", "tapstack.yaml.5", "tapstackd.8", "tapstack-plugin.7")
 KINDS = ("echo", "discard", "chargen", "relay", "http")
 
 

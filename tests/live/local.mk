@@ -9,6 +9,7 @@ LIVE_TESTS = \
 	tests/live/test_demo.py \
 	tests/live/test_differential.py \
 	tests/live/test_echo.py \
+	tests/live/test_example.py \
 	tests/live/test_http.py \
 	tests/live/test_impair.py \
 	tests/live/test_interop.py \
