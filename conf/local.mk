@@ -16,3 +16,5 @@ install-data-local: conf/tapstack.yaml
 uninstall-hook: conf/tapstack.yaml
 	cmp -s conf/tapstack.yaml "$(DESTDIR)$(configdir)/tapstack.yaml" && \
 		rm -f "$(DESTDIR)$(configdir)/tapstack.yaml"; true
+
+dist_doc_DATA = conf/tapstack.logrotate

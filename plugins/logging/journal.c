@@ -159,13 +159,14 @@ static int journal_events(void *state, const struct tapstack_log_event *events, 
 	int result = access(SOCKET_PATH, W_OK) == 0 ? 0 : -errno;
 	bool there = result == 0;
 
-	for (size_t i = 0; i < count; i++) {
+	for (const struct tapstack_log_event *event = events; count > 0;
+	     event = tapstack_log_next_event(event), count--) {
 		uint64_t missed;
 		int r;
 
-		if (!event_filter_take(&journal->filter, &events[i], &missed))
+		if (!event_filter_take(&journal->filter, event, &missed))
 			continue;
-		r = there ? send_event(journal, &events[i], missed) : result;
+		r = there ? send_event(journal, event, missed) : result;
 		if (r < 0) {
 			journal->filter.missed = missed + 1;
 			journal->counts.lost++;

@@ -16,15 +16,36 @@
 
 struct jsonl {
 	char *path;
+	mode_t mode; /* of a file that is made */
+	bool sync;   /* to the disk, whenever nothing more is waiting */
 	int fd;
-	bool broken; /* the file ends in the middle of a line */
-	char *text;  /* lines to be written */
+	struct event_filter filter;
+	uint64_t lost;
+	size_t lines; /* in text */
+	bool broken;  /* the file ends in the middle of a line */
+	char *text;   /* lines to be written */
 	size_t length, size;
 };
 
-static int open_file(const char *path)
+enum param { PARAM_PATH, PARAM_MODE, PARAM_MINIMUM, PARAM_FLUSH };
+
+static const struct tapstack_param_spec params[] = {
+	[PARAM_PATH] = { "path", "",
+	                 "file to append to, relative to state_directory; the daemon's user must be allowed to write "
+	                 "it",
+	                 TAPSTACK_PARAM_TEXT, 0, 0, 0, 0, NULL },
+	[PARAM_MODE] = { "mode", "", "permissions of a file that is made, in octal; the umask takes from them",
+	                 TAPSTACK_PARAM_TEXT, 0, 0, 0, 0, "0640" },
+	[PARAM_MINIMUM] = { "minimum", "", EVENT_MINIMUM_HELP, TAPSTACK_PARAM_TEXT, 0, 0, 0, 0, "all" },
+	[PARAM_FLUSH] = { "flush", "",
+	                  "write: lines are written as soon as they come; sync: and to the disk, whenever none is "
+	                  "waiting",
+	                  TAPSTACK_PARAM_TEXT, 0, 0, 0, 0, "write" },
+};
+
+static int open_file(const char *path, mode_t mode)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, mode);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -40,7 +61,35 @@ static void jsonl_close(void *state)
 	free(jsonl);
 }
 
-static int jsonl_open(const struct tapstack_log_env *env, const struct tapstack_params *params, void **ret_state)
+/* "640", "0640" */
+static int read_mode(const struct tapstack_log_env *env, const char *text, mode_t *ret_mode)
+{
+	size_t digits = strspn(text, "01234567");
+
+	if (digits < 3 || digits > 4 || text[digits] != '\0' || strtoul(text, NULL, 8) > 0777) {
+		event_complain(env, LOG_ERR, "mode: \"%.60s\" is not valid: expected octal digits, 000 to 777", text);
+		return -EINVAL;
+	}
+	*ret_mode = (mode_t)strtoul(text, NULL, 8);
+	return 0;
+}
+
+static int read_params(const struct tapstack_log_env *env, const struct tapstack_params *given, struct jsonl *jsonl)
+{
+	const char *flush = given->value[PARAM_FLUSH].text;
+	int r = read_mode(env, given->value[PARAM_MODE].text, &jsonl->mode);
+
+	if (r == 0)
+		r = event_filter_begin(env, given->value[PARAM_MINIMUM].text, &jsonl->filter);
+	jsonl->sync = strcmp(flush, "sync") == 0;
+	if (r == 0 && !jsonl->sync && strcmp(flush, "write") != 0) {
+		event_complain(env, LOG_ERR, "flush: \"%.60s\" is not valid: expected write or sync", flush);
+		r = -EINVAL;
+	}
+	return r;
+}
+
+static int jsonl_open(const struct tapstack_log_env *env, const struct tapstack_params *given, void **ret_state)
 {
 	struct jsonl *jsonl = calloc(1, sizeof(*jsonl));
 	int fd;
@@ -48,8 +97,10 @@ static int jsonl_open(const struct tapstack_log_env *env, const struct tapstack_
 	if (jsonl == NULL)
 		return -ENOMEM;
 	jsonl->fd = -1;
-	jsonl->path = event_path(env, params->value[0].text);
-	fd = jsonl->path == NULL ? -ENOMEM : open_file(jsonl->path);
+	fd = read_params(env, given, jsonl);
+	jsonl->path = event_path(env, given->value[PARAM_PATH].text);
+	if (fd == 0)
+		fd = jsonl->path == NULL ? -ENOMEM : open_file(jsonl->path, jsonl->mode);
 	if (fd < 0) {
 		jsonl_close(jsonl);
 		return fd;
@@ -63,7 +114,7 @@ static int jsonl_open(const struct tapstack_log_env *env, const struct tapstack_
 static int jsonl_reopen(void *state)
 {
 	struct jsonl *jsonl = state;
-	int fd = open_file(jsonl->path);
+	int fd = open_file(jsonl->path, jsonl->mode);
 
 	if (fd < 0)
 		return fd;
@@ -95,7 +146,7 @@ static int add_counters(json_t *object, const struct tapstack_log_event *event)
 	return r;
 }
 
-static int add_flags(json_t *object, const struct tapstack_log_event *event)
+static int add_flags(json_t *object, const struct tapstack_log_event *event, uint64_t missed)
 {
 	int r = 0;
 
@@ -103,15 +154,17 @@ static int add_flags(json_t *object, const struct tapstack_log_event *event)
 		r |= json_object_set_new(object, "first", json_true());
 	if ((event->flags & TAPSTACK_LOG_LAST) != 0)
 		r |= json_object_set_new(object, "last", json_true());
-	if (event->missed > 0)
-		r |= json_object_set_new(object, "missed", number(event->missed));
+	if (missed > 0)
+		r |= json_object_set_new(object, "missed", number(missed));
 	if (event->last_speaker[0] != '\0')
 		r |= json_object_set_new(object, "last_speaker", json_string(event->last_speaker));
+	if (event->struct_size >= TAPSTACK_SIZE_UP_TO(struct tapstack_log_event, shard))
+		r |= json_object_set_new(object, "shard", json_integer(event->shard));
 	return r;
 }
 
 /* NULL when there is no memory. Names are those of the audit database. */
-static json_t *event_object(const struct tapstack_log_event *event)
+static json_t *event_object(const struct tapstack_log_event *event, uint64_t missed)
 {
 	char when[EVENT_TIME_MAX];
 	json_t *object;
@@ -129,7 +182,7 @@ static json_t *event_object(const struct tapstack_log_event *event)
 	        (json_int_t)event->rcv_nxt);
 	if (object == NULL)
 		return NULL;
-	if (add_flags(object, event) != 0 ||
+	if (add_flags(object, event, missed) != 0 ||
 	    ((event->flags & TAPSTACK_LOG_COMPACT) == 0 && add_counters(object, event) != 0)) {
 		json_decref(object);
 		return NULL;
@@ -157,17 +210,35 @@ static int append(const char *bytes, size_t count, void *state)
 	return 0;
 }
 
-static int append_event(struct jsonl *jsonl, const struct tapstack_log_event *event)
+static int append_event(struct jsonl *jsonl, const struct tapstack_log_event *event, uint64_t missed)
 {
 	size_t before = jsonl->length;
-	json_t *object = event_object(event);
+	json_t *object = event_object(event, missed);
 	int r = object == NULL ? -1 : json_dump_callback(object, append, jsonl, JSON_COMPACT);
 
 	json_decref(object);
-	if (r == 0 && append("\n", 1, jsonl) == 0)
+	if (r == 0 && append("\n", 1, jsonl) == 0) {
+		jsonl->lines++;
 		return 0;
+	}
 	jsonl->length = before;
 	return -ENOMEM;
+}
+
+/* Lines that are not in the file as a whole. */
+static size_t lines_after(const struct jsonl *jsonl, size_t written)
+{
+	size_t lines = 0;
+
+	for (size_t i = written; i < jsonl->length; i++)
+		lines += jsonl->text[i] == '\n';
+	return lines < jsonl->lines ? lines : jsonl->lines; /* the first may be the end of an older line */
+}
+
+static void lose(struct jsonl *jsonl, uint64_t lines)
+{
+	jsonl->lost += lines;
+	jsonl->filter.missed += lines;
 }
 
 static int write_lines(struct jsonl *jsonl)
@@ -184,6 +255,7 @@ static int write_lines(struct jsonl *jsonl)
 
 			if (written > 0)
 				jsonl->broken = jsonl->text[written - 1] != '\n';
+			lose(jsonl, lines_after(jsonl, written));
 			return r;
 		}
 		written += (size_t)n;
@@ -198,28 +270,51 @@ static int jsonl_events(void *state, const struct tapstack_log_event *events, si
 	int r = 0, written;
 
 	jsonl->length = 0;
-	if (jsonl->broken && append("\n", 1, jsonl) != 0)
+	jsonl->lines = 0;
+	if (jsonl->broken && append("\n", 1, jsonl) != 0) {
+		lose(jsonl, count);
 		return -ENOMEM;
+	}
 	for (const struct tapstack_log_event *event = events; count > 0;
 	     event = tapstack_log_next_event(event), count--) {
-		int added = append_event(jsonl, event);
+		uint64_t missed;
+		int added;
 
-		r = added < 0 ? added : r;
+		if (!event_filter_take(&jsonl->filter, event, &missed))
+			continue;
+		added = append_event(jsonl, event, missed);
+		if (added < 0) {
+			lose(jsonl, 1);
+			jsonl->filter.missed += missed;
+			r = added;
+		}
 	}
-	written = write_lines(jsonl);
+	written = jsonl->lines > 0 ? write_lines(jsonl) : 0;
 	return written < 0 ? written : r;
 }
 
-static const struct tapstack_param_spec params[] = {
-	{ "path", "", "file to append to, relative to state_directory; the daemon's user must be allowed to write it",
-	  TAPSTACK_PARAM_TEXT, 0, 0, 0, 0, NULL },
-};
+static int jsonl_flush(void *state)
+{
+	struct jsonl *jsonl = state;
+
+	/* A pipe has no disk to be synchronised with. */
+	return jsonl->sync && fdatasync(jsonl->fd) < 0 && errno != EINVAL ? -errno : 0;
+}
+
+static void jsonl_counts(void *state, struct tapstack_log_counts *ret_counts)
+{
+	const struct jsonl *jsonl = state;
+
+	ret_counts->lost = jsonl->lost;
+}
 
 static const struct tapstack_log_ops ops = {
 	.struct_size = sizeof(ops),
 	.open = jsonl_open,
 	.events = jsonl_events,
+	.flush = jsonl_flush,
 	.reopen = jsonl_reopen,
+	.counts = jsonl_counts,
 	.close = jsonl_close,
 };
 

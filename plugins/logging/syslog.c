@@ -198,14 +198,15 @@ static int syslog_events(void *state, const struct tapstack_log_event *events, s
 	int result = 0, r;
 	int64_t wait;
 
-	for (size_t i = 0; i < count; i++) {
+	for (const struct tapstack_log_event *event = events; count > 0;
+	     event = tapstack_log_next_event(event), count--) {
 		uint64_t missed;
 		size_t length;
 
-		if (!event_filter_take(&syslog->filter, &events[i], &missed))
+		if (!event_filter_take(&syslog->filter, event, &missed))
 			continue;
 		syslog->sequence = syslog->sequence == SEQUENCE_MAX ? 1 : syslog->sequence + 1;
-		length = syslog_format(&syslog->origin, &events[i], missed, syslog->sequence, syslog->message,
+		length = syslog_format(&syslog->origin, event, missed, syslog->sequence, syslog->message,
 		                       syslog->message_bytes);
 		r = syslog_out_put(&syslog->out, syslog->message, length);
 		if (r < 0) {

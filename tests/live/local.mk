@@ -14,6 +14,7 @@ LIVE_TESTS = \
 	tests/live/test_impair.py \
 	tests/live/test_interop.py \
 	tests/live/test_link.py \
+	tests/live/test_logging.py \
 	tests/live/test_nmap.py \
 	tests/live/test_pcapng.py \
 	tests/live/test_plugins.py \

@@ -225,9 +225,11 @@ static void test_variants(void **state)
 	events[2].local_address = events[2].remote_address = "2001:db8::2";
 	env.struct_size = offsetof(struct tapstack_log_env, host_name);
 	assert_int_equal(log_open(&env, &fixture->log, NULL), 0);
-	assert_int_equal(log_ops()->events(fixture->log, events, 3), 0);
-	for (size_t i = 0; i < 3; i++)
+	/* not in one call: those of one are as long as each other */
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(log_ops()->events(fixture->log, &events[i], 1), 0);
 		assert_true(receive(fixture->journal, &entry[i]));
+	}
 	assert_field(&entry[0], "TAPSTACK_ROLE", "active");
 	assert_field(&entry[0], "TAPSTACK_FIRST", "1");
 	assert_field(&entry[0], "PRIORITY", "6");

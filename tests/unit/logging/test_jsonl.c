@@ -1,6 +1,6 @@
 /* The lines of the jsonl plugin: JSON, whole, complete; and what happens to its file. */
 #define _GNU_SOURCE
-#include "tapstack/logging.h"
+#include "log_event.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -21,18 +21,13 @@ struct fixture {
 	void *log;
 };
 
-static const struct tapstack_log_ops *ops(void)
-{
-	return tapstack_plugin.ops;
-}
-
 static int open_path(const char *path, void **ret)
 {
-	const struct tapstack_param_value value = { 0, path };
-	const struct tapstack_params params = { sizeof(params), 1, &value };
-	const struct tapstack_log_env env = { .struct_size = sizeof(env), .instance = "test" };
+	const struct tapstack_log_env env = log_env(NULL);
+	char text[120];
 
-	return ops()->open(&env, &params, ret);
+	snprintf(text, sizeof(text), "path=%s", path);
+	return log_open(&env, ret, text, NULL);
 }
 
 static int setup(void **state)
@@ -52,7 +47,7 @@ static int teardown(void **state)
 {
 	struct fixture *fixture = *state;
 
-	ops()->close(fixture->log);
+	log_ops()->close(fixture->log);
 	unlink(fixture->path);
 	unlink(fixture->moved);
 	assert_int_equal(rmdir(fixture->directory), 0);
@@ -62,29 +57,11 @@ static int teardown(void **state)
 
 static struct tapstack_log_event event(uint64_t id)
 {
-	return (struct tapstack_log_event){
-		.struct_size = sizeof(struct tapstack_log_event),
-		.connection_id = id,
-		.time_ns = INT64_C(1700000000000000007),
-		.from = "ESTABLISHED",
-		.to = "CLOSE-WAIT",
-		.cause = "RECEIVED_FIN",
-		.cause_meaning = "the peer closed its direction",
-		.cause_section = "RFC 9293 3.10.7.4",
-		.local_address = "192.0.2.2",
-		.remote_address = "192.0.2.1",
-		.local_port = 7,
-		.remote_port = 65535,
-		.index = 2,
-		.service = "a \"quoted\"\\\n\x01 name",
-		.congestion = "cubic",
-		.last_speaker = "peer",
-		.iss = UINT32_MAX,
-		.cwnd_bytes = 14480,
-		.ssthresh_bytes = UINT64_MAX,
-		.srtt_ns = 123456,
-		.bytes_acked = UINT64_C(1) << 40,
-	};
+	struct tapstack_log_event event = log_event(id);
+
+	event.time_ns = INT64_C(1700000000000000007);
+	event.service = "a \"quoted\"\\\n\x01 name";
+	return event;
 }
 
 /* Line `number` of the file, parsed; NULL when it isn't there or isn't JSON. */
@@ -126,7 +103,7 @@ static void test_lines(void **state)
 	events[1].flags = TAPSTACK_LOG_FIRST | TAPSTACK_LOG_LAST | TAPSTACK_LOG_ACTIVE | TAPSTACK_LOG_COMPACT;
 	events[1].missed = 5;
 	events[1].last_speaker = "";
-	assert_int_equal(ops()->events(fixture->log, events, 2), 0);
+	assert_int_equal(log_ops()->events(fixture->log, events, 2), 0);
 
 	object = line(fixture->path, 0);
 	assert_non_null(object);
@@ -145,6 +122,7 @@ static void test_lines(void **state)
 	assert_int_equal(number_of(object, "cwnd"), 14480);
 	assert_true(json_is_null(json_object_get(object, "ssthresh")));
 	assert_int_equal(number_of(object, "bytes_acked"), 1LL << 40);
+	assert_int_equal(number_of(object, "shard"), 3);
 	assert_null(json_object_get(object, "missed"));
 	assert_null(json_object_get(object, "first"));
 	json_decref(object);
@@ -168,13 +146,13 @@ static void test_reopen(void **state)
 	struct tapstack_log_event one = event(1);
 	json_t *object;
 
-	assert_int_equal(ops()->events(fixture->log, &one, 1), 0);
+	assert_int_equal(log_ops()->events(fixture->log, &one, 1), 0);
 	assert_int_equal(rename(fixture->path, fixture->moved), 0);
 	one.connection_id = 2;
-	assert_int_equal(ops()->events(fixture->log, &one, 1), 0);
-	assert_int_equal(ops()->reopen(fixture->log), 0);
+	assert_int_equal(log_ops()->events(fixture->log, &one, 1), 0);
+	assert_int_equal(log_ops()->reopen(fixture->log), 0);
 	one.connection_id = 3;
-	assert_int_equal(ops()->events(fixture->log, &one, 1), 0);
+	assert_int_equal(log_ops()->events(fixture->log, &one, 1), 0);
 	object = line(fixture->moved, 1);
 	assert_int_equal(number_of(object, "connection"), 2);
 	json_decref(object);
@@ -184,8 +162,8 @@ static void test_reopen(void **state)
 	/* what can't be opened again leaves the old one in use */
 	assert_int_equal(unlink(fixture->path), 0);
 	assert_int_equal(mkdir(fixture->path, 0700), 0);
-	assert_int_equal(ops()->reopen(fixture->log), -EISDIR);
-	assert_int_equal(ops()->events(fixture->log, &one, 1), 0);
+	assert_int_equal(log_ops()->reopen(fixture->log), -EISDIR);
+	assert_int_equal(log_ops()->events(fixture->log, &one, 1), 0);
 	assert_int_equal(rmdir(fixture->path), 0);
 }
 
@@ -198,21 +176,91 @@ static void test_full(void **state)
 	struct stat status;
 	json_t *object;
 
-	assert_int_equal(ops()->events(fixture->log, &one, 1), 0);
+	assert_int_equal(log_ops()->events(fixture->log, &one, 1), 0);
 	assert_int_equal(stat(fixture->path, &status), 0);
 	signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
 	small = (struct rlimit){ (rlim_t)status.st_size + 100, before.rlim_max };
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-	assert_int_equal(ops()->events(fixture->log, &one, 1), -EFBIG);
+	assert_int_equal(log_ops()->events(fixture->log, &one, 1), -EFBIG);
+	assert_int_equal(log_counts(fixture->log).lost, 1);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	one.connection_id = 3;
-	assert_int_equal(ops()->events(fixture->log, &one, 1), 0);
+	assert_int_equal(log_ops()->events(fixture->log, &one, 1), 0);
 	assert_null(line(fixture->path, 1));
 	object = line(fixture->path, 2);
 	assert_non_null(object);
 	assert_int_equal(number_of(object, "connection"), 3);
+	assert_int_equal(number_of(object, "missed"), 1);
 	json_decref(object);
+	assert_int_equal(log_counts(fixture->log).lost, 1);
+}
+
+/* A batch of which the disk takes a part: the lines that are whole in the file are not counted as lost. */
+static void test_part(void **state)
+{
+	enum { BATCH = 50 };
+	struct fixture *fixture = *state;
+	struct tapstack_log_event batch[BATCH];
+	struct rlimit before, small;
+	struct stat status;
+	unsigned whole = 0;
+	json_t *object;
+
+	for (unsigned i = 0; i < BATCH; i++)
+		batch[i] = event(i);
+	assert_int_equal(log_ops()->events(fixture->log, batch, 1), 0);
+	assert_int_equal(stat(fixture->path, &status), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = (struct rlimit){ (rlim_t)(status.st_size * 10 + 20), before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_int_equal(log_ops()->events(fixture->log, batch, BATCH), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	while ((object = line(fixture->path, whole)) != NULL) {
+		json_decref(object);
+		whole++;
+	}
+	assert_in_range(whole, 2, BATCH);
+	assert_int_equal(log_counts(fixture->log).lost, BATCH + 1 - whole);
+	/* the next begins on a line of its own and says how many are not there */
+	assert_int_equal(log_ops()->events(fixture->log, batch, 1), 0);
+	object = line(fixture->path, whole + 1);
+	assert_int_equal(number_of(object, "missed"), BATCH + 1 - whole);
+	json_decref(object);
+}
+
+/* Only some events, a mode of its own, and synchronising. */
+static void test_params(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct tapstack_log_env env = log_env(fixture->directory);
+	struct tapstack_log_event some[3] = { event(1), event(2), event(3) };
+	struct stat status;
+	json_t *object;
+	void *log = NULL;
+
+	some[0].missed = 4;
+	some[1].cause = "RECEIVED_RST";
+	assert_int_equal(log_open(&env, &log, "path=moved", "mode=600", "minimum=trouble", "flush=sync", NULL), 0);
+	assert_int_equal(log_ops()->events(log, some, 3), 0);
+	assert_int_equal(log_ops()->flush(log), 0);
+	log_ops()->close(log);
+	assert_int_equal(stat(fixture->moved, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0600);
+	object = line(fixture->moved, 0);
+	assert_int_equal(number_of(object, "connection"), 2);
+	assert_int_equal(number_of(object, "missed"), 4);
+	json_decref(object);
+	assert_null(line(fixture->moved, 1));
+	log = NULL;
+	assert_int_equal(log_open(&env, &log, "path=x", "mode=0888", NULL), -EINVAL);
+	assert_non_null(strstr(log_said(), "mode: \"0888\" is not valid"));
+	assert_int_equal(log_open(&env, &log, "path=x", "mode=1777", NULL), -EINVAL);
+	assert_int_equal(log_open(&env, &log, "path=x", "flush=soon", NULL), -EINVAL);
+	assert_non_null(strstr(log_said(), "flush: \"soon\" is not valid"));
+	assert_int_equal(log_open(&env, &log, "path=x", "minimum=none", NULL), -EINVAL);
+	assert_null(log);
 }
 
 static void test_open(void **state)
@@ -230,20 +278,16 @@ static void test_open(void **state)
 static void test_relative(void **state)
 {
 	struct fixture *fixture = *state;
-	const struct tapstack_param_value value = { 0, "moved" };
-	const struct tapstack_params params = { sizeof(params), 1, &value };
-	struct tapstack_log_env env = { .struct_size = sizeof(env),
-		                        .instance = "test",
-		                        .state_directory = fixture->directory };
+	struct tapstack_log_env env = log_env(fixture->directory);
 	struct tapstack_log_event one = event(1);
 	void *log = NULL;
 	json_t *object;
 
-	assert_int_equal(ops()->open(&env, &params, &log), 0);
+	assert_int_equal(log_open(&env, &log, "path=moved", NULL), 0);
 	assert_int_equal(unlink(fixture->moved), 0);
-	assert_int_equal(ops()->reopen(log), 0);
-	assert_int_equal(ops()->events(log, &one, 1), 0);
-	ops()->close(log);
+	assert_int_equal(log_ops()->reopen(log), 0);
+	assert_int_equal(log_ops()->events(log, &one, 1), 0);
+	log_ops()->close(log);
 	object = line(fixture->moved, 0);
 	assert_non_null(object);
 	json_decref(object);
@@ -253,8 +297,8 @@ static void test_relative(void **state)
 	assert_int_equal(chdir(fixture->directory), 0);
 	env.struct_size = offsetof(struct tapstack_log_env, state_directory);
 	env.state_directory = "/nonexistent";
-	assert_int_equal(ops()->open(&env, &params, &log), 0);
-	ops()->close(log);
+	assert_int_equal(log_open(&env, &log, "path=moved", NULL), 0);
+	log_ops()->close(log);
 	assert_int_equal(chdir("/"), 0);
 	assert_int_equal(access(fixture->moved, F_OK), 0);
 }
@@ -265,6 +309,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reopen, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_part, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_params, setup, teardown),
 		cmocka_unit_test(test_open),
 		cmocka_unit_test_setup_teardown(test_relative, setup, teardown),
 	};
