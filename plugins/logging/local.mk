@@ -28,3 +28,13 @@ plugins_logging_pcapng_la_SOURCES = \
 	plugins/logging/pcapng.c plugins/logging/pcapng_comment.c plugins/logging/pcapng_block.h
 plugins_logging_pcapng_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) -D_GNU_SOURCE
 plugins_logging_pcapng_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)
+
+POSTGRESQL_SOURCES = plugins/logging/postgresql.c plugins/logging/postgresql_db.h plugins/logging/postgresql_db.c \
+	plugins/logging/postgresql_seen.h plugins/logging/postgresql_seen.c plugins/logging/postgresql_sql.h $(EVENT_SOURCES)
+if POSTGRESQL
+pkglib_LTLIBRARIES += plugins/logging/postgresql.la
+plugins_logging_postgresql_la_SOURCES = $(POSTGRESQL_SOURCES)
+plugins_logging_postgresql_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(LIBPQ_CFLAGS)
+plugins_logging_postgresql_la_LDFLAGS = $(PLUGIN_LINK_FLAGS)
+plugins_logging_postgresql_la_LIBADD = $(LIBPQ_LIBS)
+endif

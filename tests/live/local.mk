@@ -1,6 +1,9 @@
 # tests/live: the built daemon in a network namespace, against the kernel's TCP, real clients, and a peer made by hand
 # TAPSTACK_LIVE_BYTES=N sizes the bulk transfers (1 GiB), TAPSTACK_LIVE_SEED=N repeats what was random. The heads of the
 # tests name what else there is.
+if POSTGRESQL
+POSTGRESQL_TESTS = tests/live/test_postgresql.py
+endif
 LIVE_TESTS = \
 	tests/live/test_attack.py \
 	tests/live/test_capture.py \
@@ -18,6 +21,7 @@ LIVE_TESTS = \
 	tests/live/test_nmap.py \
 	tests/live/test_pcapng.py \
 	tests/live/test_plugins.py \
+	$(POSTGRESQL_TESTS) \
 	tests/live/test_relay.py \
 	tests/live/test_reset.py \
 	tests/live/test_shards.py \

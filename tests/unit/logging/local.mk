@@ -23,3 +23,12 @@ tests_unit_logging_test_syslog_SOURCES = tests/unit/logging/test_syslog.c tests/
 	tests/support/namespace.h tests/support/namespace.c $(SYSLOG_SOURCES)
 tests_unit_logging_test_syslog_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 tests_unit_logging_test_syslog_LDADD = $(CMOCKA_LIBS)
+
+# Run by tests/live/test_postgresql.py.
+if POSTGRESQL
+check_PROGRAMS += tests/unit/logging/feed_days
+endif
+tests_unit_logging_feed_days_SOURCES = tests/unit/logging/feed_days.c tests/unit/logging/log_event.h \
+	tests/unit/logging/log_event.c $(POSTGRESQL_SOURCES)
+tests_unit_logging_feed_days_CPPFLAGS = $(INCLUDE_CPPFLAGS) -I$(top_srcdir)/plugins/logging $(LIBPQ_CFLAGS)
+tests_unit_logging_feed_days_LDADD = $(CMOCKA_LIBS) $(LIBPQ_LIBS)
