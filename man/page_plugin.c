@@ -84,6 +84,45 @@ static void put_trying(FILE *file)
 	                "congestion=fixed. link.impair (see tapstack.yaml(5)) makes the path as bad as it is to be.");
 }
 
+/* What the logging plugins here have in common, and what their parameters do not say. */
+static void put_logs(FILE *file)
+{
+	fputs(".SH LOGS\n", file);
+	roff_line(
+	        file,
+	        "An event matters as much as its cause: err are OUT_OF_MEMORY and DAEMON_CRASH; warning are resets\n"
+	        "received, time-outs but that of TIME-WAIT, ICMP errors, data that found no reader, and what was "
+	        "given\n"
+	        "up under load; notice is what was ended by decision, of an administrator for example; info are the\n"
+	        "first and last transition of a connection and the one to ESTABLISHED; debug is the rest. The "
+	        "parameter\n"
+	        "minimum selects by that: trouble is warning and worse, ends are trouble and the last of each "
+	        "connection.");
+	fputs(".PP\n", file);
+	roff_line(file,
+	          "No log holds up packets or the audit. What a slow or dead one loses is counted, and told with the "
+	          "next\n"
+	          "event that it gets: events, missed and queued of tapstackctl plugins add up to the transitions "
+	          "there\n"
+	          "were. Over TCP, syslog keeps what the receiver's kernel has not acknowledged, and sends it again "
+	          "when\n"
+	          "the connection is lost; a message may come twice then. jsonl opens its file again on SIGHUP.");
+	fputs(".PP\n", file);
+	roff_line(file, "postgresql needs a role that may create its schema the first time, or owns it, because it "
+	                "makes the\n"
+	                "partitions of each day (connection_20231114, transition_20231114, in UTC) as the days come: "
+	                "CREATE ROLE\n"
+	                "tapstack LOGIN; CREATE SCHEMA tapstack AUTHORIZATION tapstack; for readers, GRANT USAGE ON "
+	                "SCHEMA and\n"
+	                "SELECT on the views connections, transitions, live, runs and endings. A day is forgotten by "
+	                "DROP TABLE of\n"
+	                "its two partitions. Events that waited in the daemon when it crashed are in its own audit "
+	                "only. The\n"
+	                "unit of systemd lets the daemon reach this machine only: a receiver elsewhere needs "
+	                "IPAddressAllow= in a\n"
+	                "drop-in. Whoever wants the journal's entries in a namespace sets LogNamespace= there.");
+}
+
 static void put_param(FILE *file, const struct tapstack_param_spec *param)
 {
 	char text[600], term[100];
@@ -159,6 +198,7 @@ int main(int argc, char **argv)
 	put_beginning(file);
 	put_versions(file);
 	put_trying(file);
+	put_logs(file);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		fprintf(file, ".SH %s\n", kinds[i].title);
 		roff_line(file, "That come with tapstack; tapstackctl plugin available lists what is in the folder.");

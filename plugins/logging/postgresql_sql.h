@@ -1,8 +1,9 @@
 #pragma once
 /* What the database is made of: the tables of the audit (connection, transition, run, state, cause), with a run of a
  * host in front of each key. Times are nanoseconds since 1970, as there. The schema is the first of the search path.
- *
- * clang-format off: statements should be readable here. */
+ * Statements are laid out by hand, so that they can be read. */
+
+/* clang-format off */
 
 /* Migration 1. `connection` and `transition` are partitioned by the day of `seen`, the time of the first transition of the
  * connection that arrived here, and of `time`. What SQLite keeps as a number of its own program is a number of this
