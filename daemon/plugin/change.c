@@ -97,23 +97,15 @@ void registry_change_step(const struct registry_change *change, size_t index, st
 
 static int reserve(struct registry_change *change)
 {
-	struct registry *registry = change->registry;
+	struct version_list *versions = &change->registry->versions;
 	struct step *grown = realloc(change->step, (change->count + 1) * sizeof(*grown));
-	size_t room = registry->versions.count + change->count + 1;
-	struct version **versions, **sinks;
 
 	if (grown == NULL)
 		return -ENOMEM;
 	change->step = grown;
-	versions = realloc(registry->versions.item, room * sizeof(struct version *));
-	if (versions == NULL)
+	if (versions_reserve(versions, change->count + 1) != 0)
 		return -ENOMEM;
-	registry->versions.item = versions;
-	sinks = realloc(change->sinks.item, room * sizeof(struct version *));
-	if (sinks == NULL)
-		return -ENOMEM;
-	change->sinks.item = sinks;
-	return 0;
+	return versions_reserve(&change->sinks, versions->count + change->count + 1);
 }
 
 static uint32_t next_generation(const struct registry_change *change, const char *name)
@@ -383,6 +375,7 @@ void registry_commit(struct registry_change *change)
 void registry_abort(struct registry_change *change)
 {
 	struct registry *registry;
+	bool seen = false; /* an algorithm whose id is on a connection, and so perhaps in records */
 
 	if (change == NULL)
 		return;
@@ -392,15 +385,19 @@ void registry_abort(struct registry_change *change)
 
 		if (version == NULL)
 			continue;
-		if (version->logger == NULL) {
+		if (version->logger == NULL && atomic_load(&version->users) == 0) {
 			version_free(version);
 			continue;
 		}
 		/* Room was made when the step was. */
 		version->state = REGISTRY_DRAINING;
 		versions_add(&registry->versions, version);
-		version_drain_log(registry, version);
+		if (version->logger != NULL)
+			version_drain_log(registry, version);
+		else
+			seen = true;
 	}
-	registry->next_id = change->first_id;
+	if (!seen)
+		registry_return_ids(registry, change->first_id);
 	change_free(change);
 }

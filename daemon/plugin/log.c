@@ -118,12 +118,12 @@ void registry_set_sinks(struct registry *registry, struct version_list *sinks)
 int registry_log_start(struct registry *registry, const struct registry_run *run,
                        const struct registry_report *report)
 {
-	struct version_list sinks = { calloc(registry->versions.count + 1, sizeof(struct version *)), 0 };
+	struct version_list sinks = { 0 };
 	size_t count = registry->versions.count;
-	int result = 0;
+	int result = versions_reserve(&sinks, count);
 
-	if (sinks.item == NULL)
-		return -ENOMEM;
+	if (result != 0)
+		return result;
 	registry->run = *run;
 	registry->log_started = true;
 	for (size_t i = 0; i < count; i++) {

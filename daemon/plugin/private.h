@@ -29,7 +29,7 @@ struct version {
 
 struct version_list {
 	struct version **item;
-	size_t count;
+	size_t count, room;
 };
 
 struct instance_name {
@@ -74,8 +74,8 @@ bool version_fits(const struct registry *registry, const struct version *version
 void registry_complain(const struct registry_report *report, const char *where, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
-/* Room for one more: 0 or -ENOMEM; then adding can't fail. */
-int versions_reserve(struct version_list *list);
+/* Room for so many more: 0 or -ENOMEM; then adding them can't fail. Room that is there stays. */
+int versions_reserve(struct version_list *list, size_t more);
 void versions_add(struct version_list *list, struct version *version);
 
 /* registry.c: the active version of this name; NULL. */
@@ -84,6 +84,8 @@ struct version *registry_find(const struct registry *registry, const char *name)
 char *registry_intern(struct registry *registry, const char *name);
 /* 0, -ENOSPC or -ENOMEM. */
 int registry_take_id(struct registry *registry, const char *name, uint16_t *ret_id);
+/* Those from `first` on have not been seen by anybody: the next algorithms get them. */
+void registry_return_ids(struct registry *registry, uint32_t first);
 
 /* log.c */
 /* Opens it, if logging has started. 0; -ENOMEM; -EINVAL (reported), where a logger that is left means that the plugin

@@ -127,6 +127,13 @@ int registry_take_id(struct registry *registry, const char *name, uint16_t *ret_
 	return r;
 }
 
+void registry_return_ids(struct registry *registry, uint32_t first)
+{
+	pthread_mutex_lock(&registry->names_lock);
+	registry->next_id = first;
+	pthread_mutex_unlock(&registry->names_lock);
+}
+
 const char *registry_congestion_name(struct registry *registry, uint16_t id)
 {
 	const char *name = NULL;

@@ -113,7 +113,8 @@ void registry_change_step(const struct registry_change *change, size_t index, st
 /* From here on `to` serves, and `from` drains. Whoever is handed algorithms must know of the new ones by now, or
  * before registry_reap is called next. Frees the change. */
 void registry_commit(struct registry_change *change);
-/* Everything stays as it was. NULL is allowed. */
+/* Everything stays as it was. What somebody uses by now (registry_change_congestion has told of it) drains. NULL is
+ * allowed. */
 void registry_abort(struct registry_change *change);
 
 /* Unloads what drains and is not in use any more. Returns how many are still draining: call it again. */

@@ -126,7 +126,7 @@ int version_load(struct registry *registry, uint32_t kind, const struct registry
 	/* One whose plugin does not come back from opening is seen to by registry_reap. */
 	if (version->logger == NULL)
 		version_free(version);
-	else if (versions_reserve(&registry->versions) == 0)
+	else if (versions_reserve(&registry->versions, 1) == 0)
 		versions_add(&registry->versions, version);
 	return r;
 }
@@ -189,13 +189,18 @@ bool version_fits(const struct registry *registry, const struct version *version
 
 /* ---- lists of them ------------------------------------------------------------------------------------------- */
 
-int versions_reserve(struct version_list *list)
+int versions_reserve(struct version_list *list, size_t more)
 {
-	struct version **grown = realloc(list->item, (list->count + 1) * sizeof(struct version *));
+	size_t room = list->count + more;
+	struct version **grown;
 
+	if (room <= list->room)
+		return 0;
+	grown = realloc(list->item, room * sizeof(struct version *));
 	if (grown == NULL)
 		return -ENOMEM;
 	list->item = grown;
+	list->room = room;
 	return 0;
 }
 

@@ -246,6 +246,33 @@ static void test_configure(void **state)
 	registry_free(registry);
 }
 
+/* A change that is given up after somebody has begun to use what it had prepared: a listener of a service that
+ * another shard could not take. It drains, as what was replaced does, and its id is its own. */
+static void test_abort_in_use(void **state)
+{
+	struct fixture *fixture = *state;
+	struct registry *registry = fixture_registry(fixture);
+	const struct stack_congestion *prepared;
+	struct registry_change *change;
+	char text[200];
+
+	assert_int_equal(registry_change_begin(registry, &fixture->report, &change), 0);
+	assert_int_equal(registry_change_add(change, 0, &good), 0);
+	prepared = registry_change_congestion(change, "good");
+	registry_hold(prepared);
+	registry_abort(change);
+	assert_null(registry_congestion(registry, "good"));
+	assert_string_equal(listed(registry, "good", text), "1 draining 1");
+	assert_int_equal(registry_reap(registry), 1);
+	expect_ack_works(prepared);
+	assert_int_equal(change_one(fixture, registry, ADD, &good), 0);
+	assert_int_equal(registry_congestion(registry, "good")->id, 2);
+	registry_release(prepared);
+	assert_int_equal(registry_reap(registry), 0);
+	assert_string_equal(listed(registry, "good", text), "2 active 0");
+	registry_free(registry);
+}
+
 /* Code that can't be unloaded keeps its descriptor, so that the next file is not taken for it. */
 static void test_nodelete(void **state)
 {
@@ -411,6 +438,36 @@ static void test_log_hangs_in_open(void **state)
 	log_pipes_close(&pipes);
 }
 
+/* Several that have been opened, and then one that does not come back: they all go. */
+static void test_log_hangs_behind_others(void **state)
+{
+	enum { OPENED = 5 };
+	static const char *const names[OPENED] = { "a", "b", "c", "d", "e" };
+	struct fixture *fixture = *state;
+	struct registry *registry = fixture_registry(fixture);
+	struct registry_request request[OPENED + 1];
+	struct log_pipes kind, asleep;
+
+	log_pipes_open(&kind, false, "kind");
+	log_pipes_open(&asleep, true, "asleep");
+	for (size_t i = 0; i < OPENED; i++) {
+		request[i] = log_request(&kind);
+		request[i].name = names[i];
+	}
+	request[OPENED] = log_request(&asleep);
+	assert_int_equal(registry_log_start(registry, &run, &fixture->report), 0);
+	assert_int_equal(fixture_configure(fixture, registry, NULL, 0, request, OPENED + 1), -EINVAL);
+	for (size_t i = 0; i < OPENED; i++)
+		assert_int_equal(next_seen(kind.events[0]).id, SEEN_CLOSE);
+	assert_int_equal(write(asleep.gate[1], ".", 1), 1);
+	assert_int_equal(next_seen(asleep.events[0]).id, SEEN_CLOSE);
+	wait_reaped(registry);
+	assert_int_equal(registry_count(registry), 1);
+	registry_free(registry);
+	log_pipes_close(&kind);
+	log_pipes_close(&asleep);
+}
+
 /* One that hangs with a full queue is not waited for; what it misses is counted. */
 static void test_log_hangs_in_events(void **state)
 {
@@ -450,9 +507,17 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_replace),     TEST(test_refusals),          TEST(test_new_file),
-		TEST(test_configure),   TEST(test_nodelete),          TEST(test_log_life),
-		TEST(test_log_refused), TEST(test_log_hangs_in_open), TEST(test_log_hangs_in_events),
+		TEST(test_replace),
+		TEST(test_refusals),
+		TEST(test_new_file),
+		TEST(test_configure),
+		TEST(test_abort_in_use),
+		TEST(test_nodelete),
+		TEST(test_log_life),
+		TEST(test_log_refused),
+		TEST(test_log_hangs_in_open),
+		TEST(test_log_hangs_behind_others),
+		TEST(test_log_hangs_in_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
