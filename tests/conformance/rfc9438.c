@@ -10,7 +10,11 @@
 #define C 0.4
 #define BETA 0.7
 
+#define PARAMS_MAX 32
+
 struct flow_alone {
+	struct tapstack_param_value values[PARAMS_MAX];
+	struct tapstack_params params; /* stay in place as long as the state, which may point there */
 	_Alignas(8) unsigned char state[TAPSTACK_CC_STATE_MAX];
 	struct tapstack_cc_decision decision;
 	int64_t now, rtt;
@@ -22,18 +26,28 @@ static const struct tapstack_cc_ops *cubic(void)
 	return tapstack_plugin.ops;
 }
 
-static const struct tapstack_param_value values[] = { { C, NULL }, { BETA, NULL }, { 1, NULL }, { 1, NULL } };
+/* All as the plugin has them, which are the RFC's; but slow start is that of RFC 5681, not of RFC 9406. */
+static struct tapstack_params params_of(struct tapstack_param_value values[PARAMS_MAX])
+{
+	assert_true(tapstack_plugin.param_count <= PARAMS_MAX);
+	for (uint32_t i = 0; i < tapstack_plugin.param_count; i++)
+		values[i].number = strcmp(tapstack_plugin.params[i].name, "hystart") == 0
+		                           ? 0
+		                           : tapstack_plugin.params[i].initial;
+	assert_true(values[0].number == C && values[1].number == BETA);
+	return (struct tapstack_params){ sizeof(struct tapstack_params), tapstack_plugin.param_count, values };
+}
 
 static void begin(struct flow_alone *flow, double segments, int64_t rtt)
 {
-	const struct tapstack_params params = { sizeof(params), 4, values };
 	const struct tapstack_cc_env env = {
 		.struct_size = sizeof(env), .mss_bytes = MSS, .now_ns = 1000 * SECOND, .initial_cwnd_bytes = 10 * MSS
 	};
 
 	*flow = (struct flow_alone){ .now = env.now_ns, .rtt = rtt, .limited = true };
+	flow->params = params_of(flow->values);
 	flow->decision = (struct tapstack_cc_decision){ .cwnd_bytes = 10 * MSS, .ssthresh_bytes = UINT64_MAX };
-	assert_int_equal(cubic()->init(flow->state, &env, &params, &flow->decision), 0);
+	assert_int_equal(cubic()->init(flow->state, &env, &flow->params, &flow->decision), 0);
 	flow->decision.cwnd_bytes = (uint64_t)(segments * MSS);
 }
 
@@ -88,13 +102,14 @@ static double segments(const struct flow_alone *flow)
 /* ---- in a stack
  * ---------------------------------------------------------------------------------------------------------- */
 
+static struct tapstack_param_value stack_values[PARAMS_MAX];
 static struct stack_congestion cubic_for_stack;
 
 static void with_cubic(struct stack_config *config)
 {
 	classic(config);
 	cubic_for_stack = (struct stack_congestion){
-		.name = "cubic", .id = 1, .ops = cubic(), .params = { sizeof(struct tapstack_params), 4, values }
+		.name = "cubic", .id = 1, .ops = cubic(), .params = params_of(stack_values)
 	};
 	config->congestion_default = &cubic_for_stack;
 }
@@ -230,7 +245,7 @@ void rfc9438_reno_friendly(void **state)
  */
 void rfc9438_fast_convergence(void **state)
 {
-	double outputs[3], first;
+	double outputs[STACK_SAMPLE_OUTPUTS_MAX], first;
 	struct flow_alone flow;
 
 	(void)state;

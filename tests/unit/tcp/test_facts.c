@@ -255,9 +255,12 @@ static void reneging_takes_nothing_back(void **state)
 /* A path that carries less than was sent: what was too long is lost, and it was not congestion. */
 static void losses_by_a_shorter_path(void **state)
 {
-	struct peer *p = sending(with_algorithm, sacking, 4 * MSS);
+	struct peer *p;
 
 	(void)state;
+	if (peer_is_ipv6())
+		return; /* no path of IPv6 is as narrow as that */
+	p = sending(with_algorithm, sacking, 4 * MSS);
 	expect_run(p, 2001, 4);
 	peer_reports(p, SERVICE_PORT, PEER_PORT, OURS(2001), 900);
 	peer_waits(p, DURATION_MS(300));
