@@ -25,6 +25,12 @@ static const struct command table[] = {
 	  "closes a connection as its service would: what is queued is sent, then a FIN. One that is half open or in "
 	  "TIME-WAIT is refused. --abort ends it at once, in any state",
 	  "tapstackctl close 17 --abort", 1, 1, command_close },
+	{ "set", "ID NAME=VALUE...",
+	  "changes a live connection: congestion=ALGORITHM takes over, with window and round-trip time as they are; "
+	  "shadow=ALGORITHM sees the same, and its decisions are recorded only (shadow=none ends that); "
+	  "sample=MILLISECONDS records its time series, a point no sooner than that after the last (sample=0 ends "
+	  "that)",
+	  "tapstackctl set 17 congestion=bbr shadow=cubic sample=100", 2, INT_MAX, command_set },
 	{ "services", "", "what answers on which port", NULL, 0, 0, command_services },
 	{ "plugins", "",
 	  "congestion algorithms and logging instances, in every version that is loaded, with their users", NULL, 0,

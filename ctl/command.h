@@ -62,6 +62,8 @@ enum exit_code command_stop(struct session *session, int argc, char **argv);
 /* plugins.c */
 enum exit_code command_plugins(struct session *session, int argc, char **argv);
 enum exit_code command_plugin(struct session *session, int argc, char **argv);
+/* set.c */
+enum exit_code command_set(struct session *session, int argc, char **argv);
 /* history.c */
 enum exit_code command_history(struct session *session, int argc, char **argv);
 /* help.c */

@@ -16,6 +16,7 @@ libctl_la_SOURCES = \
 	ctl/output.c \
 	ctl/output.h \
 	ctl/plugins.c \
+	ctl/set.c \
 	ctl/text.c \
 	ctl/text.h \
 	ctl/value.c \

@@ -139,6 +139,21 @@ int impair_change(struct daemon *daemon, const struct control_impair_change *cha
 /* Of Status. */
 json_t *impair_status(const struct daemon *daemon);
 
+/* main_rules.c: which connections get which congestion algorithm. */
+struct congestion_rules {
+	struct stack_congestion_rule *item;
+	size_t count;
+};
+/* congestion.rules of `config`, with the tags of `services` and the algorithms as they will be when `change` is
+ * committed (NULL: as they are). 0; -EINVAL, see errors; -ENOMEM. */
+int rules_resolve(const struct daemon *daemon, const struct config *config, const struct registry_change *change,
+                  const struct running_services *services, struct congestion_rules *ret_rules, json_t *errors);
+void rules_free(struct congestion_rules *rules);
+/* For the connections of every shard that begin from now on. */
+void rules_apply(struct daemon *daemon, struct congestion_rules *rules);
+/* Does one of them name this algorithm? */
+bool rules_name(const struct config *config, const char *name);
+
 /* main_congestion.c: what the stacks tell of congestion algorithms: see struct shards_options. And a clock for
  * stack_config.stopwatch. */
 void congestion_samples(void *context, uint32_t shard, const struct stack_sample *samples, size_t count);

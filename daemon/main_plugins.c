@@ -87,6 +87,21 @@ static int configure(const struct config *config, struct registry_change *change
 	return error;
 }
 
+/* For names of outputs, in listings. */
+static const char *output_name(const void *context, uint16_t congestion, uint32_t index)
+{
+	const struct daemon *daemon = context;
+
+	for (size_t i = 0; i < registry_count(daemon->registry); i++) {
+		struct registry_info info;
+
+		registry_get_info(daemon->registry, i, &info);
+		if (info.kind == TAPSTACK_PLUGIN_CONGESTION && info.id == congestion)
+			return index < info.output_count ? info.output[index].name : NULL;
+	}
+	return NULL;
+}
+
 /* ---- at the start -------------------------------------------------------------------------------------------- */
 
 int plugins_open(struct daemon *daemon, json_t *errors)
@@ -100,6 +115,8 @@ int plugins_open(struct daemon *daemon, json_t *errors)
 	                                                     .read_quantity = read_quantity },
 	                         &daemon->registry);
 
+	daemon->render_names.output = output_name;
+	daemon->render_names.context = daemon;
 	if (error == 0)
 		error = registry_change_begin(daemon->registry, &report, &change);
 	if (error == 0)
@@ -360,6 +377,8 @@ static void list_holders(const struct daemon *daemon, const char *name, char *te
 		return;
 	if (strcmp(daemon->config->congestion.standard, name) == 0)
 		at = (size_t)snprintf(text, size, "congestion.default");
+	if (rules_name(daemon->config, name) && at < size)
+		at += (size_t)snprintf(text + at, size - at, "%scongestion.rules", at ? ", " : "");
 	for (size_t i = 0; i < daemon->services.count && at < size; i++) {
 		const struct running_service *service = &daemon->services.item[i];
 
@@ -437,6 +456,20 @@ static void add_instance(const struct registry_step *step, const struct daemon *
 	}
 }
 
+/* What rules name is what will be there. They were resolved before, so nothing but memory can be wanting. */
+static void switch_rules(struct daemon *daemon, const struct registry_change *change)
+{
+	struct congestion_rules rules = { 0 };
+	json_t *errors = json_array();
+
+	if (rules_resolve(daemon, daemon->config, change, &daemon->services, &rules, errors) == 0)
+		rules_apply(daemon, &rules);
+	else
+		log_write(LOG_ERR, "congestion.rules stay with the old version of a plugin: %s", strerror(ENOMEM));
+	rules_free(&rules);
+	json_decref(errors);
+}
+
 static void finish(struct daemon *daemon, const struct control_plugin_request *request,
                    struct registry_change *change, json_t *report)
 {
@@ -446,6 +479,7 @@ static void finish(struct daemon *daemon, const struct control_plugin_request *r
 	registry_change_step(change, 0, &step);
 	if (step.from && step.to) {
 		services_switch(daemon, step.from, step.to);
+		switch_rules(daemon, change);
 		if (strcmp(daemon->config->congestion.standard, step.name) == 0)
 			set_default(daemon, step.to);
 	}

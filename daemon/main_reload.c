@@ -89,6 +89,7 @@ static int apply(struct daemon *daemon, struct config *config, struct report *re
 	struct control_rights rights = { config->control.observe, config->control.operate, config->control.admin };
 	struct running_services services = { 0 };
 	struct registry_change *plugins = NULL;
+	struct congestion_rules rules = { 0 };
 	int error = compare(daemon, config, report);
 
 	if (error == 0)
@@ -96,15 +97,20 @@ static int apply(struct daemon *daemon, struct config *config, struct report *re
 	if (error == 0)
 		error = services_resolve(daemon, config, plugins, &services, report->errors);
 	if (error == 0)
+		error = rules_resolve(daemon, config, plugins, &services, &rules, report->errors);
+	if (error == 0)
 		error = services_open_status(daemon, config, report->errors);
 	if (error == 0)
 		error = services_apply(daemon, &services, report->errors);
 	services_free(&services);
 	if (error != 0) {
+		rules_free(&rules);
 		plugins_abort(daemon, plugins);
 		return error;
 	}
 	/* From here on nothing can fail but for want of memory; then the old values stay. */
+	rules_apply(daemon, &rules);
+	rules_free(&rules);
 	plugins_commit(daemon, config, plugins, report->changed);
 	services_tune(daemon, config);
 	log_set_level((int)config->log.level);

@@ -74,7 +74,8 @@ static int give_tag(struct daemon *daemon, const char *name, const struct servic
 	if (!names[tag])
 		return -ENOMEM;
 	daemon->name_count = tag + 1;
-	daemon->render_names = (struct render_names){ names, daemon->name_count };
+	daemon->render_names.service = names;
+	daemon->render_names.service_count = daemon->name_count;
 	*ret_tag = (uint16_t)tag;
 	return 0;
 }

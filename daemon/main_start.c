@@ -218,11 +218,17 @@ static int open_shards(struct daemon *daemon)
 
 static int open_services(struct daemon *daemon, struct running_services *services)
 {
+	struct congestion_rules rules = { 0 };
 	json_t *errors = json_array();
 	int error = errors ? services_open_status(daemon, daemon->config, errors) : -ENOMEM;
 
 	if (error == 0)
+		error = rules_resolve(daemon, daemon->config, NULL, services, &rules, errors);
+	if (error == 0)
 		error = services_apply(daemon, services, errors);
+	if (error == 0)
+		rules_apply(daemon, &rules);
+	rules_free(&rules);
 	log_errors(errors);
 	json_decref(errors);
 	return error == 0 ? EXIT_OK : fatal(EXIT_RUNTIME, "services", "see above");

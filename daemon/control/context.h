@@ -34,6 +34,9 @@ void method_show(struct call *call);
 void method_counters(struct call *call);
 void method_close(struct call *call);
 
+/* change.c: to the shards */
+void method_set(struct call *call);
+
 /* tables.c: to the shards, which list a table each */
 void method_neighbours(struct call *call);
 void method_addresses(struct call *call);

@@ -69,6 +69,11 @@ static const struct field fields[] = {
 	FIELD(compact, BOOLEAN, BOOL, IN_ALL, AT(compact)),
 	FIELD(age, MILLISECONDS, SINCE, IN_CONNECTION, AT(opened)),
 	FIELD(cong, TEXT, TEXT, IN_LISTENER | IN_FULL, AT(congestion)),
+	FIELD(cong_offences, NUMBER, U16, IN_FULL, AT(congestion_offences)),
+	FIELD(shadow, TEXT, TEXT, IN_FULL, AT(shadow)),
+	FIELD(shadow_cwnd, NUMBER, U64, IN_FULL, AT(shadow_cwnd)),
+	FIELD(shadow_ssthresh, NUMBER, U64, IN_FULL, AT(shadow_ssthresh)),
+	FIELD(shadow_pacing_rate, NUMBER, U64, IN_FULL, AT(shadow_pacing_rate)),
 	FIELD(ca_state, TEXT, CA_STATE, IN_FULL, 0),
 	FIELD(opts, LIST, OPTIONS, IN_CONNECTION, 0),
 	FIELD(snd_wscale, NUMBER, U8, IN_CONNECTION, AT(snd_wscale)),
@@ -259,7 +264,7 @@ static bool equals(const struct filter *filter, const struct field *field, const
 	case SOURCE_PORTS:
 		return value->number == info->flow.local_port || value->number == info->flow.remote_port;
 	case SOURCE_TEXT:
-		return fits_text(*(const char *const *)at, value);
+		return *(const char *const *)at && fits_text(*(const char *const *)at, value);
 	case SOURCE_SERVICE:
 		return info->service < filter->service_count && fits_text(filter->service[info->service], value);
 	case SOURCE_ROLE:

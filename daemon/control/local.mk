@@ -2,6 +2,7 @@ noinst_LTLIBRARIES += libcontrol.la
 libcontrol_la_SOURCES = \
 	daemon/control/answers.c \
 	daemon/control/call.c \
+	daemon/control/change.c \
 	daemon/control/client.h \
 	daemon/control/context.h \
 	daemon/control/control.c \

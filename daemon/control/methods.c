@@ -53,6 +53,16 @@ static const struct parameter close_in[] = {
 	{ 0 },
 };
 
+static const struct parameter set_in[] = {
+	{ "id", PARAMETER_INT, false, "of the connection" },
+	{ "congestion", PARAMETER_STRING, true, "algorithm that takes over; it keeps window and round-trip time" },
+	{ "shadow", PARAMETER_STRING, true,
+	  "algorithm that sees the same and whose decisions are recorded only; `none` ends that" },
+	{ "sample", PARAMETER_FLOAT, true,
+	  "ms, the least time between two samples of its time series; 0: no samples" },
+	{ 0 },
+};
+
 static const struct parameter services_out[] = {
 	{ "services", PARAMETER_OBJECTS, false, "name, kind, address, port, backlog, congestion, ..." },
 	{ 0 },
@@ -166,6 +176,7 @@ static const struct method methods[] = {
 	  "Everything that is counted since the start." },
 	{ "Close", CONTROL_OPERATE, true, close_in, none, method_close,
 	  "Closes one connection as its service would, or aborts it." },
+	{ "Set", CONTROL_OPERATE, true, set_in, none, method_set, "Changes one live connection." },
 	{ "Services", CONTROL_OBSERVE, false, none, services_out, method_services, "What answers on which port." },
 	{ "Plugins", CONTROL_OBSERVE, false, none, plugins_out, method_plugins,
 	  "Congestion algorithms and logging instances." },
@@ -240,13 +251,14 @@ static void describe_types(FILE *out)
 #define DESCRIBE_HELP(name, kind, unit, help) fprintf(out, "# %s: %s%s%s\n", #name, help, *unit ? ", in " : "", unit);
 	TAPSTACK_CONNECTION_FIELDS(DESCRIBE_HELP)
 #undef DESCRIBE_HELP
-	fputs("type Connection (", out);
+	fputs("# outputs, shadow_outputs: what the algorithms say about themselves, see Plugins\ntype Connection (",
+	      out);
 #define DESCRIBE_FIELD(name, kind, unit, help)                                                                       \
 	fprintf(out, "%s%s: ?%s", separator, #name, varlink_type(TAPSTACK_FIELD_##kind));                            \
 	separator = ", ";
 	TAPSTACK_CONNECTION_FIELDS(DESCRIBE_FIELD)
 #undef DESCRIBE_FIELD
-	fputs(")\n", out);
+	fputs(", outputs: ?[string]float, shadow_outputs: ?[string]float)\n", out);
 #define DESCRIBE_ERROR(name, parameters, help)                                                                       \
 	fprintf(out, "\n# %c%s\nerror %s (%s)\n", (help)[0] - 'a' + 'A', &(help)[1], #name, parameters);
 	TAPSTACK_CONTROL_ERRORS(DESCRIBE_ERROR)

@@ -35,6 +35,7 @@ daemon_tapstackd_SOURCES = \
 	daemon/main_options.h \
 	daemon/main_plugins.c \
 	daemon/main_reload.c \
+	daemon/main_rules.c \
 	daemon/main_services.c \
 	daemon/main_start.c \
 	daemon/main_secret.c \

@@ -1,6 +1,7 @@
 #include "shard/render.h"
 
 #include <arpa/inet.h>
+#include <math.h>
 #include <stdio.h>
 
 /* Adds a value that was just made; remembers that something failed, so that callers check once, at the end. */
@@ -129,6 +130,47 @@ static void put_sequence(json_t *object, const struct stack_conn_info *info, boo
 	put_integer(object, "rcv_nxt", info->rcv_nxt, failed);
 }
 
+static json_t *window(uint64_t bytes)
+{
+	return bytes >= INT64_MAX ? json_null() : json_integer((json_int_t)bytes);
+}
+
+/* What an algorithm says about itself. */
+static void put_outputs(json_t *object, const char *key, const struct render_names *names, uint16_t congestion,
+                        const double *values, uint32_t count, bool *failed)
+{
+	json_t *outputs = json_object();
+
+	for (uint32_t i = 0; names && names->output && i < count; i++) {
+		const char *name = names->output(names->context, congestion, i);
+
+		if (name)
+			put(outputs, name, isfinite(values[i]) ? json_real(values[i]) : json_null(), failed);
+	}
+	if (json_object_size(outputs) > 0)
+		put(object, key, outputs, failed);
+	else
+		json_decref(outputs);
+}
+
+/* The algorithm that acts, and the one in its shadow. */
+static void put_algorithms(json_t *object, const struct stack_conn_info *info, const struct render_names *names,
+                           bool *failed)
+{
+	bool shadow = info->shadow != NULL;
+
+	put(object, "cong", info->congestion ? json_string(info->congestion) : json_null(), failed);
+	put_integer(object, "cong_offences", info->congestion_offences, failed);
+	put_outputs(object, "outputs", names, info->congestion_id, info->output, info->output_count, failed);
+	put(object, "shadow", shadow ? json_string(info->shadow) : json_null(), failed);
+	put(object, "shadow_cwnd", shadow ? window(info->shadow_cwnd) : json_null(), failed);
+	put(object, "shadow_ssthresh", shadow ? window(info->shadow_ssthresh) : json_null(), failed);
+	put(object, "shadow_pacing_rate", shadow ? window(info->shadow_pacing_rate) : json_null(), failed);
+	if (shadow)
+		put_outputs(object, "shadow_outputs", names, info->shadow_id, info->shadow_output,
+		            info->shadow_output_count, failed);
+}
+
 static void put_congestion(json_t *object, const struct stack_conn_info *info, bool *failed)
 {
 	static const char *const ca_states[] = { "open", "recovery", "loss" };
@@ -136,8 +178,7 @@ static void put_congestion(json_t *object, const struct stack_conn_info *info, b
 
 	put(object, "ca_state", json_string(known ? ca_states[info->ca_state] : "?"), failed);
 	put_integer(object, "cwnd", info->cwnd, failed);
-	put(object, "ssthresh", info->ssthresh >= INT64_MAX ? json_null() : json_integer((json_int_t)info->ssthresh),
-	    failed);
+	put(object, "ssthresh", window(info->ssthresh), failed);
 	put_integer(object, "pacing_rate", info->pacing_rate, failed);
 	put_integer(object, "max_pacing_rate", info->max_pacing_rate, failed);
 	put_integer(object, "delivery_rate", info->delivery_rate, failed);
@@ -255,7 +296,7 @@ json_t *render_connection(const struct stack_conn_info *info, const struct rende
 	put_sequence(object, info, &failed);
 	if (info->compact)
 		return finish(object, failed);
-	put(object, "cong", info->congestion ? json_string(info->congestion) : json_null(), &failed);
+	put_algorithms(object, info, names, &failed);
 	put(object, "orphan", json_boolean(info->orphan), &failed);
 	put_congestion(object, info, &failed);
 	put_timers(object, info, now, &failed);

@@ -11,6 +11,9 @@
 struct render_names {
 	const char *const *service; /* by tag; NULL entries are allowed */
 	size_t service_count;
+	/* Of the index-th output of a congestion algorithm; NULL: it has none. May itself be NULL. */
+	const char *(*output)(const void *context, uint16_t congestion, uint32_t index);
+	const void *context;
 };
 
 #define RENDER_ADDRESS_MAX 48  /* "2001:db8::1" with NUL */
@@ -27,7 +30,8 @@ const char *render_mac(const struct mac_addr *mac, char text[18]);
 /* An object with the fields of TAPSTACK_CONNECTION_FIELDS (tapstack/control.h), or NULL when memory is out. Times are
  * milliseconds as numbers with fraction, as ss has them; bytes and counts are integers; what is not known, or never
  * was, is null. A listener has its accept queue and backlog as recv_q and send_q. A compact record (half-open,
- * TIME-WAIT) leaves out what it does not keep. */
+ * TIME-WAIT) leaves out what it does not keep. What algorithms say about themselves is in members of its own:
+ * "outputs" and "shadow_outputs", {"w_max": number, ...}. */
 json_t *render_connection(const struct stack_conn_info *info, const struct render_names *names, struct instant now);
 
 /* {"frames_in": n, ..., "verdicts": {"DROP_PAWS": n, ...}, "transitions": {"LISTEN>SYN-RECEIVED": n, ...}}.

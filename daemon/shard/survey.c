@@ -238,13 +238,15 @@ int survey_totals_start(struct shards *shards, void (*done)(void *user, const st
 
 struct search {
 	uint64_t id;
-	bool found, abort;
+	bool found;
 	int error;
 	struct stack_conn_info info;
 	struct shards *shards;
-	struct shard_job job; /* for closing, in the shard that has it */
+	struct shard_job job; /* for `act`, in the shard that has it */
 	void (*found_done)(void *user, const struct stack_conn_info *info);
-	void (*close_done)(void *user, int error);
+	int (*act)(void *context, struct stack *stack, uint64_t id); /* NULL: it is only looked for */
+	void *context;
+	void (*acted)(void *user, int error);
 	void *user;
 };
 
@@ -265,19 +267,19 @@ static void search_chunk(void *user, const struct stack_conn_info *infos, size_t
 	search->info = infos[0];
 }
 
-static void closed(struct shard_job *job)
+static void acted(struct shard_job *job)
 {
 	struct search *search = CONTAINER_OF(job, struct search, job);
 
-	search->close_done(search->user, search->error);
+	search->acted(search->user, search->error);
 	free(search);
 }
 
-static void close_there(struct shard_job *job, struct stack *stack)
+static void act_there(struct shard_job *job, struct stack *stack)
 {
 	struct search *search = CONTAINER_OF(job, struct search, job);
 
-	search->error = stack_admin_close(stack, search->id, search->abort);
+	search->error = search->act(search->context, stack, search->id);
 }
 
 static void search_done(void *user, bool truncated)
@@ -285,13 +287,13 @@ static void search_done(void *user, bool truncated)
 	struct search *search = user;
 
 	(void)truncated;
-	if (search->close_done && search->found) {
-		search->job = (struct shard_job){ .run = close_there, .done = closed };
+	if (search->act && search->found) {
+		search->job = (struct shard_job){ .run = act_there, .done = acted };
 		shard_post(shards_at(search->shards, search->info.shard), &search->job);
 		return;
 	}
-	if (search->close_done)
-		search->close_done(search->user, -ENOENT);
+	if (search->act)
+		search->acted(search->user, -ENOENT);
 	else
 		search->found_done(search->user, search->found ? &search->info : NULL);
 	free(search);
@@ -326,8 +328,27 @@ int survey_find_start(struct shards *shards, uint64_t id,
 	return search_start(shards, &(struct search){ .id = id, .found_done = done, .user = user });
 }
 
+int survey_act_start(struct shards *shards, uint64_t id, int (*act)(void *context, struct stack *stack, uint64_t id),
+                     void *context, void (*done)(void *user, int error), void *user)
+{
+	return search_start(
+	        shards, &(struct search){ .id = id, .act = act, .context = context, .acted = done, .user = user });
+}
+
+static int close_it(void *context, struct stack *stack, uint64_t id)
+{
+	(void)context;
+	return stack_admin_close(stack, id, false);
+}
+
+static int abort_it(void *context, struct stack *stack, uint64_t id)
+{
+	(void)context;
+	return stack_admin_close(stack, id, true);
+}
+
 int survey_close_start(struct shards *shards, uint64_t id, bool abort, void (*done)(void *user, int error),
                        void *user)
 {
-	return search_start(shards, &(struct search){ .id = id, .abort = abort, .close_done = done, .user = user });
+	return survey_act_start(shards, id, abort ? abort_it : close_it, NULL, done, user);
 }

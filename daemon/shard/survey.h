@@ -60,6 +60,11 @@ int survey_totals_start(struct shards *shards, void (*done)(void *user, const st
 int survey_find_start(struct shards *shards, uint64_t id,
                       void (*done)(void *user, const struct stack_conn_info *info), void *user);
 
+/* Does something to one connection: runs `act` on the thread of the shard that has it, and tells `done` what it said,
+ * or -ENOENT. `context` must stay valid until then. */
+int survey_act_start(struct shards *shards, uint64_t id, int (*act)(void *context, struct stack *stack, uint64_t id),
+                     void *context, void (*done)(void *user, int error), void *user);
+
 /* stack_admin_close in whichever shard has it: error is 0, -ENOENT, -EALREADY or -EAGAIN. */
 int survey_close_start(struct shards *shards, uint64_t id, bool abort, void (*done)(void *user, int error),
                        void *user);

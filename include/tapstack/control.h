@@ -48,6 +48,12 @@ enum tapstack_field_kind {
 	X(compact, BOOLEAN, "", "kept in a compact record (half-open, TIME-WAIT)")                                   \
 	X(age, MILLISECONDS, "ms", "since it was opened")                                                            \
 	X(cong, TEXT, "", "congestion-control algorithm")                                                            \
+	X(cong_offences, NUMBER, "",                                                                                 \
+	  "decisions of the algorithm that had to be corrected, but for those that are forgiven")                    \
+	X(shadow, TEXT, "", "algorithm whose decisions are recorded only; null: none")                               \
+	X(shadow_cwnd, NUMBER, "bytes", "window that it would have; null: none")                                     \
+	X(shadow_ssthresh, NUMBER, "bytes", "its slow-start threshold; null: none, or none yet")                     \
+	X(shadow_pacing_rate, NUMBER, "bytes/s", "its pacing; null: none")                                           \
 	X(ca_state, TEXT, "", "open, recovery or loss")                                                              \
 	X(opts, LIST, "", "options in use: ts, sack, ecn, ecnseen, fastopen, wscale, nodelay")                       \
 	X(snd_wscale, NUMBER, "", "window scale of the peer's windows")                                              \

@@ -39,7 +39,7 @@ static void check_reason(const char *reason)
 static void check_filter(const json_t *conditions)
 {
 	static const char *const services[] = { "echo", NULL };
-	const struct render_names names = { services, 2 };
+	const struct render_names names = { .service = services, .service_count = 2 };
 	const struct instant now = { INT64_C(5000000000) };
 	struct stack_conn_info info = { .state = TCPS_ESTABLISHED, .congestion = "reno", .opened = { 1 } };
 	struct filter *filter;

@@ -205,11 +205,11 @@ class Daemon:
         equal(done.returncode, code, f"tapstackctl {' '.join(arguments)}: {done.stderr.strip()}: exit code")
         return done.stdout
 
-    def ctl_error(self, *arguments):
+    def ctl_error(self, *arguments, code=1):
         """What tapstackctl says when the daemon refuses."""
         done = subprocess.run([TAPSTACKCTL, "--socket", self.control, *arguments], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=30, check=False)
-        equal(done.returncode, 1, f"tapstackctl {' '.join(arguments)}: {done.stdout.strip()}: exit code")
+        equal(done.returncode, code, f"tapstackctl {' '.join(arguments)}: {done.stdout.strip()}: exit code")
         return done.stderr
 
     def ctl_json(self, *arguments):

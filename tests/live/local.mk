@@ -7,6 +7,7 @@ endif
 LIVE_TESTS = \
 	tests/live/test_attack.py \
 	tests/live/test_capture.py \
+	tests/live/test_choice.py \
 	tests/live/test_crash.py \
 	tests/live/test_daemon.py \
 	tests/live/test_demo.py \

@@ -236,6 +236,8 @@ struct question {
 	void (*totals)(void *user, const struct survey_totals *totals);
 	void (*found)(void *user, const struct stack_conn_info *info);
 	void (*closed)(void *user, int error);
+	int (*act)(void *context, struct stack *stack, uint64_t id);
+	void *context;
 	uint64_t id;
 	bool abort;
 	void *user;
@@ -263,6 +265,11 @@ static void answer(evutil_socket_t fd, short what, void *argument)
 		struct stack_conn_info info = fake_connection(question->id);
 
 		question->found(question->user, exists ? &info : NULL);
+	} else if (question->act) {
+		/* The fake's stack is the fake itself. */
+		question->closed(question->user,
+		                 exists ? question->act(question->context, (struct stack *)shards, question->id)
+		                        : -ENOENT);
 	} else {
 		if (exists) {
 			shards->closed_id = question->id;
@@ -301,6 +308,22 @@ int survey_close_start(struct shards *shards, uint64_t id, bool abort_it, void (
 	return ask(shards, &(struct question){ .closed = done, .id = id, .abort = abort_it, .user = user });
 }
 
+int survey_act_start(struct shards *shards, uint64_t id, int (*act)(void *context, struct stack *stack, uint64_t id),
+                     void *context, void (*done)(void *user, int error), void *user)
+{
+	return ask(shards,
+	           &(struct question){ .closed = done, .act = act, .context = context, .id = id, .user = user });
+}
+
+int stack_admin_congestion(struct stack *stack, uint64_t id, const struct stack_congestion_change *change)
+{
+	struct shards *shards = (struct shards *)stack;
+
+	(void)id;
+	shards->change = *change;
+	return shards->close_result;
+}
+
 /* ---- configuration and plugins ------------------------------------------------------------------------------- */
 
 static const struct config_key keys[] = {
@@ -325,6 +348,25 @@ int config_get(const struct config *config, const struct config_key *key, char *
 const char *config_service_kind_name(uint32_t kind)
 {
 	return kind == CONFIG_SERVICE_ECHO ? "echo" : "relay";
+}
+
+static _Atomic uint32_t cubic_users;
+static const struct stack_congestion cubic = { .name = "cubic", .id = 1, .users = &cubic_users };
+
+const struct stack_congestion *registry_congestion(const struct registry *registry, const char *name)
+{
+	(void)registry;
+	return strcmp(name, "cubic") == 0 ? &cubic : NULL;
+}
+
+void registry_hold(const struct stack_congestion *congestion)
+{
+	++*congestion->users;
+}
+
+void registry_release(const struct stack_congestion *congestion)
+{
+	--*congestion->users;
 }
 
 size_t registry_count(const struct registry *registry)
@@ -411,7 +453,7 @@ static const struct config *hook_config(void *context)
 static const struct render_names *hook_names(void *context)
 {
 	static const char *const names[] = { "echo", "web" };
-	static const struct render_names all = { names, 2 };
+	static const struct render_names all = { .service = names, .service_count = 2 };
 
 	(void)context;
 	return &all;

@@ -21,7 +21,8 @@ struct shards {
 	unsigned pauses, cancels, slices;
 	uint64_t closed_id;
 	bool closed_abort;
-	int close_result; /* of the next closes of a connection that exists */
+	int close_result;                      /* of the next closes, or changes, of a connection that exists */
+	struct stack_congestion_change change; /* the last one */
 	size_t neighbours;
 	/* hooks */
 	unsigned reloads, stops;

@@ -15,7 +15,7 @@
 #include <string.h>
 
 static const char *const service_names[] = { "echo", "relay-web" };
-static const struct render_names names = { service_names, 2 };
+static const struct render_names names = { .service = service_names, .service_count = 2 };
 static const struct instant now = { INT64_C(60000000000) };
 
 /* One connection, one listener, one TIME-WAIT record. */

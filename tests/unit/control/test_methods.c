@@ -8,6 +8,8 @@
 
 #include "talk.h"
 
+#include "plugin/registry.h"
+
 #include "control/context.h"
 
 #include <ctype.h>
@@ -27,6 +29,7 @@ static const char *good_parameters(const char *method)
 	static const char *const wanted[][2] = {
 		{ "Show", "{\"id\":1}" },
 		{ "Close", "{\"id\":1}" },
+		{ "Set", "{\"id\":1,\"sample\":0}" },
 		{ "ImpairAdd", "{\"options\":{}}" },
 		{ "ImpairSet", "{\"name\":\"far\",\"options\":{}}" },
 		{ "ImpairRemove", "{\"name\":\"far\"}" },
@@ -151,6 +154,58 @@ static void impair(void **state)
 	assert_int_equal(talk.shards.action_count, 5);
 	assert_string_equal(talk.shards.action[2], "0 ImpairRemove {\"name\":\"x\"} ok");
 	assert_string_equal(talk.shards.action[4], "0 ImpairClear {} InvalidConfiguration");
+	talk_close(&talk);
+}
+
+/* Which connection, what of it, to what: all checked before a shard is asked; and algorithms are held on the way. */
+static void live_connections_are_changed(void **state)
+{
+	static const char *const wrong[] = {
+		"{\"id\":1}",
+		"{\"id\":0,\"sample\":1}",
+		"{\"id\":1,\"congestion\":\"bbr9\"}",
+		"{\"id\":1,\"shadow\":\"bbr9\"}",
+		"{\"id\":1,\"sample\":-1}",
+		"{\"id\":1,\"sample\":1e12}",
+	};
+	const struct stack_congestion *cubic = registry_congestion(NULL, "cubic");
+	struct talk talk;
+	int fd;
+
+	(void)state;
+	talk_open(&talk);
+	talk.shards.connections = 5;
+	fd = talk_dial(&talk);
+	talk_expect(&talk, fd,
+	            CALL_WITH("Set", "{\"id\":4,\"congestion\":\"cubic\",\"shadow\":\"cubic\",\"sample\":1.5}"),
+	            "{'parameters':{}}");
+	assert_ptr_equal(talk.shards.change.congestion, cubic);
+	assert_ptr_equal(talk.shards.change.shadow, cubic);
+	assert_true(talk.shards.change.set_shadow && talk.shards.change.set_samples);
+	assert_int_equal(talk.shards.change.sample_every.ns, 1500000);
+	assert_int_equal(*cubic->users, 0);
+	talk_expect(&talk, fd, CALL_WITH("Set", "{\"id\":4,\"shadow\":\"none\"}"), "{'parameters':{}}");
+	assert_null(talk.shards.change.congestion);
+	assert_null(talk.shards.change.shadow);
+	assert_true(talk.shards.change.set_shadow);
+	assert_false(talk.shards.change.set_samples);
+	talk_expect(&talk, fd, CALL_WITH("Set", "{\"id\":9,\"congestion\":\"cubic\"}"),
+	            "{'error':'org.tapstack.control.NoSuchConnection','parameters':{'id':9}}");
+	talk.shards.close_result = -EALREADY;
+	talk_expect(&talk, fd, CALL_WITH("Set", "{\"id\":4,\"sample\":0}"),
+	            "{'error':'org.tapstack.control.AlreadyClosing','parameters':{'id':4}}");
+	talk.shards.close_result = -EINVAL;
+	talk_say(&talk, fd, CALL_WITH("Set", "{\"id\":4,\"congestion\":\"cubic\"}"));
+	assert_string_equal(talk_hear_error(&talk, fd), "org.tapstack.control.Failed");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char call[300];
+
+		snprintf(call, sizeof(call), "{\"method\":\"org.tapstack.control.Set\",\"parameters\":%s}", wrong[i]);
+		talk_say(&talk, fd, call);
+		assert_string_equal(talk_hear_error(&talk, fd), "org.varlink.service.InvalidParameter");
+	}
+	assert_int_equal(*cubic->users, 0);
+	close(fd);
 	talk_close(&talk);
 }
 
@@ -505,7 +560,7 @@ static const char *read_struct(const char *text)
 		assert_memory_equal(text, ": ", 2);
 		text += 2;
 		text += *text == '?';
-		text += strncmp(text, "[]", 2) == 0 ? 2 : 0;
+		text += strncmp(text, "[]", 2) == 0 ? 2 : strncmp(text, "[string]", 8) == 0 ? 8 : 0;
 		length = strcspn(text, ",)");
 		for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 			if (strlen(types[i]) == length && memcmp(types[i], text, length) == 0)
@@ -569,6 +624,7 @@ int main(void)
 		cmocka_unit_test(every_method_as_every_role),
 		cmocka_unit_test(nobody_is_refused),
 		cmocka_unit_test(rights_change),
+		cmocka_unit_test(live_connections_are_changed),
 		cmocka_unit_test(actions),
 		cmocka_unit_test(impair),
 		cmocka_unit_test(answers),

@@ -84,7 +84,7 @@ static int setup(void **state)
 	f->fake.service[1] = &f->service;
 	make_infos(f, 3);
 	f->names[1] = "a<b>&\"c\"";
-	f->render_names = (struct render_names){ f->names, 4 };
+	f->render_names = (struct render_names){ .service = f->names, .service_count = 4 };
 	return 0;
 }
 

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <math.h>
+
 #include <cmocka.h>
 
 #include "shard/render.h"
@@ -35,7 +37,7 @@ static void addresses(void **state)
 static void connections(void **state)
 {
 	static const char *const services[] = { NULL, "echo" };
-	const struct render_names names = { services, 2 };
+	const struct render_names names = { .service = services, .service_count = 2 };
 	struct stack_conn_info info = {
 		.id = 42,
 		.state = TCPS_ESTABLISHED,
@@ -244,14 +246,57 @@ static void counters_and_gauges(void **state)
 	json_decref(object);
 }
 
+static const int names_context[1];
+
+static const char *output_name(const void *context, uint16_t congestion, uint32_t index)
+{
+	static const char *const names[] = { "w_max", "k" };
+
+	assert_ptr_equal(context, names_context);
+	return congestion == 3 && index < 2 ? names[index] : NULL;
+}
+
+/* What algorithms say about themselves, under the names of their tables; what is no number is null. */
+static void algorithms(void **state)
+{
+	const struct render_names names = { .output = output_name, .context = names_context };
+	struct stack_conn_info info = {
+		.id = 1,
+		.state = TCPS_ESTABLISHED,
+		.congestion = "cubic",
+		.congestion_id = 3,
+		.output_count = 3,
+		.output = { 1.5, INFINITY, 7 },
+	};
+	json_t *object = render_connection(&info, &names, (struct instant){ 0 });
+	const json_t *outputs = json_object_get(object, "outputs");
+
+	(void)state;
+	assert_int_equal(json_object_size(outputs), 2);
+	assert_true(json_real_value(json_object_get(outputs, "w_max")) == 1.5);
+	assert_true(json_is_null(json_object_get(outputs, "k")));
+	assert_true(json_is_null(json_object_get(object, "shadow")));
+	assert_true(json_is_null(json_object_get(object, "shadow_cwnd")));
+	json_decref(object);
+	info.shadow = "vegas";
+	info.shadow_id = 3;
+	info.shadow_cwnd = 5000;
+	info.shadow_ssthresh = UINT64_MAX;
+	info.shadow_output_count = 1;
+	object = render_connection(&info, &names, (struct instant){ 0 });
+	assert_string_equal(json_string_value(json_object_get(object, "shadow")), "vegas");
+	assert_int_equal(json_integer_value(json_object_get(object, "shadow_cwnd")), 5000);
+	assert_true(json_is_null(json_object_get(object, "shadow_ssthresh")));
+	assert_int_equal(json_object_size(json_object_get(object, "shadow_outputs")), 1);
+	json_decref(object);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses),
-		cmocka_unit_test(connections),
-		cmocka_unit_test(every_field_is_there),
-		cmocka_unit_test(ecn_and_fastopen),
-		cmocka_unit_test(counters_and_gauges),
+		cmocka_unit_test(addresses),        cmocka_unit_test(connections),
+		cmocka_unit_test(algorithms),       cmocka_unit_test(every_field_is_there),
+		cmocka_unit_test(ecn_and_fastopen), cmocka_unit_test(counters_and_gauges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
