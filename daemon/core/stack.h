@@ -176,7 +176,8 @@ struct stack_config {
 	struct journal_ring *journal; /* NULL: nothing is recorded (benchmarks of the core, fuzzing) */
 	const struct stack_congestion *congestion_default; /* NULL: built-in Reno */
 	/* Measures how long callbacks of congestion plugins take, and serves nothing else: a monotonic clock in ns
-	 * that costs little to read. NULL: they are not timed. */
+	 * that costs little to read. Not each is timed, but some, and all after one that was too slow. NULL: none
+	 * is. */
 	int64_t (*stopwatch)(void);
 	struct duration congestion_budget; /* of one callback; 100 us */
 	struct stack_tcp_config tcp;

@@ -7,7 +7,7 @@
  * Thread and time: all callbacks of one connection run on the thread of the shard that owns it, between two packets;
  * those of different connections may run on different threads at once, so keep no mutable state outside `state`.
  * Never block, never allocate. A callback should take less than a microsecond or two; one that takes longer than the
- * host's budget (100 microseconds, see tapstackd(8)) is an offence, see struct tapstack_cc_decision.
+ * host's budget, 100 microseconds, is an offence, see struct tapstack_cc_decision.
  *
  * Units: bytes of payload, and nanoseconds of a monotonic clock that begins anywhere, everywhere.
  *
@@ -82,10 +82,11 @@ struct tapstack_cc_lost {
 /* What the plugin wants. The host hands in the decision in force; change what should change.
  *
  * The host checks it. These are offences: a cwnd below one segment (raised to it), pacing below one segment a round
- * trip, of 10 ms at least (raised to it), a callback beyond its time budget (64 in time make one forgotten). They are
- * counted (`tapstackctl counters`); a connection whose algorithm has offended eight times goes on with the built-in
- * Reno, which is written to the log and the audit.
- * Not an offence, only cut: a cwnd above 2^30. */
+ * trip, of 10 ms at least (raised to it), a callback beyond its time budget (64 in time make one forgotten; some
+ * callbacks are timed, and each one after one that took too long). They are counted (`tapstackctl counters`); a
+ * connection whose algorithm has offended eight times goes on with the built-in Reno, which is written to the log and
+ * the audit.
+ * Not an offence, only cut: a cwnd above 2^30, an ssthresh below one segment; one above 2^30 counts as not known. */
 struct tapstack_cc_decision {
 	uint64_t cwnd_bytes;         /* most that may be in flight */
 	uint64_t ssthresh_bytes;     /* slow start ends there; UINT64_MAX: not yet known. Shown, and kept when another

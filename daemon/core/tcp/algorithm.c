@@ -70,18 +70,38 @@ static void call(const struct tapstack_cc_ops *ops, void *state, const struct to
 	}
 }
 
+/* To read the stopwatch twice takes longer than most callbacks do. As long as nothing is wrong one in so many is
+ * timed, over all connections; a prime number, so that it is not always the same of those that come by turns. */
+#define TIMED_EVERY 11
+
 /* What is built in needs no watching. */
-static bool is_timed(const struct stack *stack, const struct stack_congestion *congestion)
+static bool can_be_timed(const struct stack *stack, const struct stack_congestion *congestion)
 {
 	return stack->config.stopwatch && congestion != stack_builtin_reno();
 }
 
-struct duration algorithm_call(const struct stack *stack, const struct stack_congestion *congestion, void *state,
-                               const struct told *told, struct tapstack_cc_decision *decision)
+/* Who has been slow, and that is not forgotten, is timed each time. */
+static bool is_timed(struct stack *stack, const struct stack_congestion *congestion, const struct guard *guard)
+{
+	if (!can_be_timed(stack, congestion))
+		return false;
+	if (guard && guard->slow > 0)
+		return true;
+	if (stack->callbacks_untimed > 0) {
+		stack->callbacks_untimed--;
+		return false;
+	}
+	stack->callbacks_untimed = TIMED_EVERY - 1;
+	return true;
+}
+
+struct duration algorithm_call(struct stack *stack, const struct stack_congestion *congestion, void *state,
+                               const struct guard *guard, const struct told *told,
+                               struct tapstack_cc_decision *decision)
 {
 	int64_t begin;
 
-	if (!is_timed(stack, congestion)) {
+	if (!is_timed(stack, congestion, guard)) {
 		call(congestion->ops, state, told, decision);
 		return (struct duration){ -1 };
 	}
@@ -94,7 +114,7 @@ int algorithm_init(const struct stack *stack, const struct stack_congestion *con
                    const struct tapstack_cc_env *env, struct tapstack_cc_decision *decision,
                    struct duration *ret_took)
 {
-	bool timed = is_timed(stack, congestion);
+	bool timed = can_be_timed(stack, congestion);
 	int64_t begin = timed ? stack->config.stopwatch() : 0;
 	int r = congestion->ops->init(state, env, &congestion->params, decision);
 
@@ -210,7 +230,8 @@ void algorithm_tell(struct stack *stack, struct conn *conn, const struct told *t
 
 	if (algorithm_hears(conn->congestion, told)) {
 		decision = algorithm_decision(conn);
-		took = algorithm_call(stack, conn->congestion, state_of(conn), told, &decision);
+		took = algorithm_call(stack, conn->congestion, state_of(conn),
+		                      conn->extra ? &conn->extra->guard : NULL, told, &decision);
 		decide(stack, conn, &decision, took);
 	}
 	if (conn->flags & CONN_SHADOWED)

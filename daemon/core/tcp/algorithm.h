@@ -57,10 +57,11 @@ void algorithm_move(struct stack *stack, struct conn *conn, const struct stack_c
 void algorithm_bury(struct stack *stack, struct conn *conn, const struct stack_congestion *to);
 
 /* What algorithms that act and those in shadow have in common. algorithm_hears: is it a callback that it has?
- * algorithm_call and algorithm_init return how long it took, -1: not measured. */
+ * algorithm_call and algorithm_init return how long it took, -1: not measured. `guard` NULL: none yet. */
 bool algorithm_hears(const struct stack_congestion *congestion, const struct told *told);
-struct duration algorithm_call(const struct stack *stack, const struct stack_congestion *congestion, void *state,
-                               const struct told *told, struct tapstack_cc_decision *decision);
+struct duration algorithm_call(struct stack *stack, const struct stack_congestion *congestion, void *state,
+                               const struct guard *guard, const struct told *told,
+                               struct tapstack_cc_decision *decision);
 struct tapstack_cc_env algorithm_env(struct stack *stack, const struct conn *conn, uint32_t flags);
 /* 0, or -EINVAL: it refused. */
 int algorithm_init(const struct stack *stack, const struct stack_congestion *congestion, void *state,

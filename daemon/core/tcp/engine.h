@@ -108,6 +108,7 @@ struct stack {
 	struct path_cache paths;
 	struct fastopen_pending fastopen;
 	struct rules rules;
+	uint32_t callbacks_untimed; /* so many of congestion algorithms more, until one is timed again */
 	struct sample_queue samples;
 	struct notice_queue notices;
 

@@ -93,7 +93,7 @@ void shadow_tell(struct stack *stack, struct conn *conn, const struct told *told
 
 	if (!algorithm_hears(shadow->congestion, told))
 		return;
-	took = algorithm_call(stack, shadow->congestion, shadow->state, told, &decision);
+	took = algorithm_call(stack, shadow->congestion, shadow->state, &shadow->guard, told, &decision);
 	take(stack, conn, &decision, took);
 }
 
