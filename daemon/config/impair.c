@@ -159,6 +159,7 @@ int config_impair_set(struct config_impair *rule, const char *name, const char *
 static bool check_rule(const struct config_impair *rule, const struct config_place *place,
                        struct config_errors *errors)
 {
+	uint32_t kept = rule->loss < 1000000 ? 1000000 - rule->loss : 1000000; /* a million: bursts have no end */
 	bool good = true;
 
 	if (rule->rate == 0 && (rule->queue != 0 || rule->queue_packets != 0 || rule->overhead != 0 ||
@@ -168,6 +169,10 @@ static bool check_rule(const struct config_impair *rule, const struct config_pla
 		COMPLAIN("rule %s: target and interval need a discipline other than drop-tail", rule->name);
 	if (rule->burst > 1 && rule->loss == 0)
 		COMPLAIN("rule %s: burst needs a loss", rule->name);
+	/* Bursts have at least one packet between them. */
+	if (rule->burst > 1 && (uint64_t)rule->burst * kept < rule->loss)
+		COMPLAIN("rule %s: a loss of %g%% takes bursts of at least %u packets on average", rule->name,
+		         rule->loss / 1e4, (rule->loss + kept - 1) / kept);
 	if (rule->jitter_reorders && rule->jitter.ns == 0)
 		COMPLAIN("rule %s: jitter_reorders needs a jitter", rule->name);
 	if (rule->delay_packets != 0 && rule->delay.ns == 0 && rule->jitter.ns == 0)

@@ -34,7 +34,7 @@ static void burst_take(struct impair_element *element, struct instant now, struc
 	struct impair_burst *burst = (struct impair_burst *)element;
 	const struct impair_burst_options *options = &burst->options;
 
-	if (impair_chance(&element->random, burst->bad ? options->turns_good : options->turns_bad))
+	if (impair_random_u64(&element->random) >> 1 < (burst->bad ? options->turns_good : options->turns_bad))
 		burst->bad = !burst->bad;
 	drop_or_pass(element, now, packet,
 	             impair_chance(&element->random, burst->bad ? options->loss_bad : options->loss_good));
@@ -50,12 +50,16 @@ void impair_burst_begin(struct impair_burst *burst, struct impair *impair, struc
 struct impair_burst_options impair_burst_of(uint32_t per_million, uint32_t burst_packets)
 {
 	/* In the long run the share of bad packets is turns_bad / (turns_bad + turns_good). */
-	uint64_t turns_good = 1000000 / (burst_packets > 0 ? burst_packets : 1);
-	uint64_t turns_bad = per_million < 1000000 ? turns_good * per_million / (1000000 - per_million) : 1000000;
+	uint64_t turns_good = IMPAIR_BURST_SURE / (burst_packets > 0 ? burst_packets : 1);
+	uint64_t part; /* of turns_bad, `per_million` times */
 
+	if (per_million >= 1000000)
+		return (struct impair_burst_options){ .turns_bad = IMPAIR_BURST_SURE, .loss_bad = 1000000 };
+	part = turns_good / (1000000 - per_million);
 	return (struct impair_burst_options){
-		.turns_bad = turns_bad < 1000000 ? (uint32_t)turns_bad : 1000000,
-		.turns_good = per_million < 1000000 ? (uint32_t)turns_good : 0,
+		.turns_bad = part <= IMPAIR_BURST_SURE / (per_million > 0 ? per_million : 1) ? part * per_million
+		                                                                             : IMPAIR_BURST_SURE,
+		.turns_good = turns_good,
 		.loss_bad = 1000000,
 	};
 }

@@ -202,9 +202,10 @@ void impair_loss_begin(struct impair_loss *loss, struct impair *impair, struct i
                        uint32_t per_million);
 
 /* Gilbert and Elliott's two states: before each packet the path may turn bad, or good again; each state has a loss of
- * its own. All per million. Mean length of a bad time: 1000000 / `turns_good` packets. */
+ * its own, per million. Mean length of a bad time: IMPAIR_BURST_SURE / `turns_good` packets. */
+#define IMPAIR_BURST_SURE (UINT64_C(1) << 63)
 struct impair_burst_options {
-	uint32_t turns_bad, turns_good;
+	uint64_t turns_bad, turns_good; /* cases in IMPAIR_BURST_SURE: long bursts that are rare take small chances */
 	uint32_t loss_good, loss_bad;
 };
 struct impair_burst {
@@ -214,7 +215,9 @@ struct impair_burst {
 };
 void impair_burst_begin(struct impair_burst *burst, struct impair *impair, struct impair_element *next,
                         const struct impair_burst_options *options);
-/* Options for an average loss, all packets of a bad time being lost, `burst_packets` of them on average. */
+/* Options for an average loss, all packets of a bad time being lost, `burst_packets` of them on average. A burst is
+ * followed by at least one packet that is not lost: of more than burst_packets / (burst_packets + 1) only that much
+ * is lost; but of a million in a million, all. */
 struct impair_burst_options impair_burst_of(uint32_t per_million, uint32_t burst_packets);
 
 /* Loses packet number `first` (from 1) and then each `every`-th after it (0: no more), `count` in all (0: no limit).

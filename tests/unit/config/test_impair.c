@@ -119,6 +119,8 @@ static void test_mistakes(void **state)
 		  "f:1:17: rule rule1: queue, queue_packets, overhead and discipline need a rate" },
 		{ "[{target: 1ms, rate: 1MB/s}]", "f:1:17: rule rule1: target and interval need a discipline" },
 		{ "[{burst: 2}]", "f:1:17: rule rule1: burst needs a loss" },
+		{ "[{loss: 90%, burst: 8}]",
+		  "f:1:17: rule rule1: a loss of 90% takes bursts of at least 9 packets on average" },
 		{ "[{jitter_reorders: yes}]", "f:1:17: rule rule1: jitter_reorders needs a jitter" },
 		{ "[{delay_packets: 1}]", "f:1:17: rule rule1: delay_packets needs a delay" },
 		{ "[{reorder_min: 11ms}]", "f:1:17: rule rule1: reorder_min is longer than reorder_max" },

@@ -389,6 +389,25 @@ static void test_burst(void **state)
 	assert_int_equal(impair_burst_of(0, 3).turns_bad, 0);
 }
 
+/* Average loss and length of bursts follow from the two chances. */
+static void test_burst_chances(void **state)
+{
+	static const struct {
+		uint32_t per_million, packets;
+	} rows[] = { { 1, 3 },       { 10, 20 }, { 500, 1000 }, { 20000, 8 },        { 100000, 1000000 },
+		     { 1, 1000000 }, { 1, 1 },   { 500000, 1 }, { 999999, 1000000 }, { 666666, 2 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct impair_burst_options options = impair_burst_of(rows[i].per_million, rows[i].packets);
+		double bad = (double)options.turns_bad, good = (double)options.turns_good;
+
+		assert_true(__builtin_fabs(bad / (bad + good) * 1e6 / rows[i].per_million - 1) < 1e-4);
+		assert_true(__builtin_fabs((double)IMPAIR_BURST_SURE / good / rows[i].packets - 1) < 1e-4);
+	}
+	assert_true(impair_burst_of(900000, 2).turns_bad == IMPAIR_BURST_SURE);
+}
+
 static void test_nth(void **state)
 {
 	static const struct {
@@ -578,15 +597,25 @@ static void test_seeds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_delay),        cmocka_unit_test(test_jitter),
-		cmocka_unit_test(test_delay_limit),  cmocka_unit_test(test_reorder),
-		cmocka_unit_test(test_line_rate),    cmocka_unit_test(test_line_limits),
-		cmocka_unit_test(test_line_codel),   cmocka_unit_test(test_line_codel_ecn),
-		cmocka_unit_test(test_line_step),    cmocka_unit_test(test_loss),
-		cmocka_unit_test(test_burst),        cmocka_unit_test(test_nth),
-		cmocka_unit_test(test_outage),       cmocka_unit_test(test_outage_without_length),
-		cmocka_unit_test(test_duplicate),    cmocka_unit_test(test_corrupt),
-		cmocka_unit_test(test_corrupt_once), cmocka_unit_test(test_resting),
+		cmocka_unit_test(test_delay),
+		cmocka_unit_test(test_jitter),
+		cmocka_unit_test(test_delay_limit),
+		cmocka_unit_test(test_reorder),
+		cmocka_unit_test(test_line_rate),
+		cmocka_unit_test(test_line_limits),
+		cmocka_unit_test(test_line_codel),
+		cmocka_unit_test(test_line_codel_ecn),
+		cmocka_unit_test(test_line_step),
+		cmocka_unit_test(test_loss),
+		cmocka_unit_test(test_burst),
+		cmocka_unit_test(test_burst_chances),
+		cmocka_unit_test(test_nth),
+		cmocka_unit_test(test_outage),
+		cmocka_unit_test(test_outage_without_length),
+		cmocka_unit_test(test_duplicate),
+		cmocka_unit_test(test_corrupt),
+		cmocka_unit_test(test_corrupt_once),
+		cmocka_unit_test(test_resting),
 		cmocka_unit_test(test_seeds),
 	};
 
