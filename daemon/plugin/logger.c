@@ -330,10 +330,13 @@ static int open_instance(struct logger *logger)
 	return options->ops->open(&env, options->params, &logger->state);
 }
 
-/* Until it is to finish; under the lock. */
+/* Until it is to finish; under the lock. What came while a call of the plugin, or the look for packets, had the lock
+ * given up is seen in another round: the last one begins with the order to finish, and finds nothing. */
 static void serve(struct logger *logger)
 {
 	for (;;) {
+		bool last = logger->finish;
+
 		if (logger->abandon) {
 			logger->missed += logger->count;
 			logger->count = 0;
@@ -346,9 +349,10 @@ static void serve(struct logger *logger)
 			continue;
 		if (some)
 			continue;
-		if (logger->finish)
+		if (last)
 			break;
-		wait_for_work(logger);
+		if (!logger->finish)
+			wait_for_work(logger);
 	}
 }
 

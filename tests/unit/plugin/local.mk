@@ -94,6 +94,7 @@ tests_unit_plugin_second_la_LDFLAGS = $(PLUGIN_SAMPLES_LINK_FLAGS)
 
 PLUGIN_TESTS = \
 	tests/unit/plugin/test_change \
+	tests/unit/plugin/test_packets \
 	tests/unit/plugin/test_registry
 check_PROGRAMS += $(PLUGIN_TESTS)
 TESTS += $(PLUGIN_TESTS)
@@ -105,6 +106,12 @@ tests_unit_plugin_test_change_CPPFLAGS = $(PLUGIN_TEST_CPPFLAGS)
 tests_unit_plugin_test_change_CFLAGS = $(AM_CFLAGS) -pthread
 tests_unit_plugin_test_change_LDADD = $(PLUGIN_TEST_LIBS)
 EXTRA_tests_unit_plugin_test_change_DEPENDENCIES = $(PLUGIN_SAMPLES)
+tests_unit_plugin_test_packets_SOURCES = \
+	tests/unit/plugin/test_packets.c tests/unit/plugin/fixture.c tests/unit/plugin/fixture.h
+tests_unit_plugin_test_packets_CPPFLAGS = $(PLUGIN_TEST_CPPFLAGS)
+tests_unit_plugin_test_packets_CFLAGS = $(AM_CFLAGS) -pthread
+tests_unit_plugin_test_packets_LDADD = $(PLUGIN_TEST_LIBS)
+EXTRA_tests_unit_plugin_test_packets_DEPENDENCIES = $(PLUGIN_SAMPLES)
 tests_unit_plugin_test_registry_SOURCES = \
 	tests/unit/plugin/test_registry.c tests/unit/plugin/fixture.c tests/unit/plugin/fixture.h
 tests_unit_plugin_test_registry_CPPFLAGS = $(PLUGIN_TEST_CPPFLAGS)

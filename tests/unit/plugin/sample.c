@@ -132,6 +132,17 @@ static int log_events(void *state, const struct tapstack_log_event *events, size
 	return 0;
 }
 
+static int log_packets(void *state, const struct tapstack_log_packet *packets, size_t count)
+{
+	for (; count > 0; count--, packets = tapstack_log_next_packet(packets)) {
+		uint64_t word[28] = { packets->length, packets->missed, packets->shard };
+
+		if (write(((struct instance *)state)->events_fd, word, 24 + 200) < 0)
+			return -EIO;
+	}
+	return 0;
+}
+
 static int log_reopen(void *state)
 {
 	uint64_t word[28] = { UINT64_MAX };
@@ -153,6 +164,7 @@ static const struct tapstack_log_ops ops = {
 	.events = log_events,
 	.reopen = log_reopen,
 	.close = log_close,
+	.packets = log_packets,
 	.idle = log_idle,
 	.counts = log_counts,
 };
