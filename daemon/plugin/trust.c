@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define LINKS_MAX 40u /* as the kernel has it */
@@ -32,7 +33,17 @@ static int check_owner(const struct walk *walk, const struct stat *status, const
 	              path, (unsigned)status->st_uid);
 }
 
-static int check_writers(const struct walk *walk, const struct stat *status, const char *path)
+/* What it lets users and groups write shows as a right of the file's group. */
+static bool has_access_list(int fd)
+{
+	char path[40]; /* `fd` may be one that only stands for a place */
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return getxattr(path, "system.posix_acl_access", NULL, 0) > 0;
+}
+
+/* `fd` is what has this status. */
+static int check_writers(const struct walk *walk, int fd, const struct stat *status, const char *path)
 {
 	unsigned mode = status->st_mode & 07777u;
 
@@ -42,6 +53,9 @@ static int check_writers(const struct walk *walk, const struct stat *status, con
 	if ((status->st_mode & S_IWGRP) != 0 && status->st_gid != 0 && status->st_gid != getegid())
 		return refuse(walk->error, -EPERM, "%.400s can be written by group %u (mode %04o): chmod g-w", path,
 		              (unsigned)status->st_gid, mode);
+	if ((status->st_mode & S_IWGRP) != 0 && has_access_list(fd))
+		return refuse(walk->error, -EPERM,
+		              "%.400s has an access control list that lets others write: setfacl -b", path);
 	return 0;
 }
 
@@ -56,14 +70,14 @@ static int check_on_the_way(const struct walk *walk)
 	const char *path = walk->path[0] == '\0' ? "/" : walk->path;
 	int r = check_owner(walk, &walk->here, path, false);
 
-	return r != 0 || is_shared(&walk->here) ? r : check_writers(walk, &walk->here, path);
+	return r != 0 || is_shared(&walk->here) ? r : check_writers(walk, walk->fd, &walk->here, path);
 }
 
-static int check_end(const struct walk *walk, const struct stat *status, const char *path)
+static int check_end(const struct walk *walk, int fd, const struct stat *status, const char *path)
 {
 	int r = check_owner(walk, status, path, true);
 
-	return r != 0 ? r : check_writers(walk, status, path);
+	return r != 0 ? r : check_writers(walk, fd, status, path);
 }
 
 /* ---- the walk ------------------------------------------------------------------------------------------------ */
@@ -165,7 +179,7 @@ static int open_end(struct walk *walk, const char *path, mode_t type, int *ret_f
 	struct stat status;
 	int fd, r;
 
-	r = check_end(walk, &walk->here, walk->path[0] == '\0' ? "/" : walk->path);
+	r = check_end(walk, walk->fd, &walk->here, walk->path[0] == '\0' ? "/" : walk->path);
 	if (r != 0)
 		return r;
 	fd = openat(walk->fd, walk->part, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -174,7 +188,7 @@ static int open_end(struct walk *walk, const char *path, mode_t type, int *ret_f
 	else if ((status.st_mode & S_IFMT) != type)
 		r = refuse(walk->error, -EINVAL, "%.700s is not a regular file", path);
 	else
-		r = check_end(walk, &status, path);
+		r = check_end(walk, fd, &status, path);
 	if (r == 0)
 		*ret_fd = fd;
 	else if (fd >= 0)
@@ -232,7 +246,7 @@ static int open_trusted(const char *path, mode_t type, int *ret_fd, char *error)
 	int fd = -1, r = walk_path(&walk, path, type, &fd);
 
 	if (r == 0 && S_ISDIR(type)) {
-		r = check_end(&walk, &walk.here, path);
+		r = check_end(&walk, walk.fd, &walk.here, path);
 		if (r == 0)
 			fd = openat(walk.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (r == 0 && fd < 0)

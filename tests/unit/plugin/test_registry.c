@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -286,6 +287,38 @@ static void test_owner(void **state)
 	assert_int_equal(chown(fixture->directory, 12345, (gid_t)-1), 0);
 	expect_refusal(fixture, "belongs to user 12345");
 	assert_int_equal(chown(fixture->directory, 0, (gid_t)-1), 0);
+}
+
+/* An access control list that lets user 12345 write; to whom the mode shows it as something that the group may.
+ * False: there are none here. */
+static bool let_write(const char *path)
+{
+	static const struct {
+		uint32_t version;
+		struct {
+			uint16_t tag, permissions;
+			uint32_t id;
+		} entry[5];
+	} list = { 2, { { 1, 7, ~0u }, { 2, 7, 12345 }, { 4, 5, ~0u }, { 16, 7, ~0u }, { 32, 5, ~0u } } };
+
+	return setxattr(path, "system.posix_acl_access", &list, sizeof(list), 0) == 0;
+}
+
+static void test_access_lists(void **state)
+{
+	struct fixture *fixture = *state;
+	char path[300];
+
+	if (geteuid() != 0 || !let_write(fixture_path(fixture, "good", path)))
+		skip();
+	expect_refusal(fixture, "good.so has an access control list that lets others write: setfacl -b");
+	/* One that lets them read only is none of our business. */
+	chmod(path, 0644);
+	expect_load(fixture);
+	assert_true(let_write(fixture->directory));
+	expect_refusal(fixture, "has an access control list that lets others write: setfacl -b");
+	chmod(fixture->directory, 0700);
+	expect_load(fixture);
 }
 
 /* Whoever can rename a directory on the way can put another in its place; and so can whoever can change a link. */
@@ -580,10 +613,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_good),      TEST(test_wrong),       TEST(test_requests),    TEST(test_owner),
-		TEST(test_log),       TEST(test_slow_log),    TEST(test_hanging_log), TEST(test_refused_log),
-		TEST(test_log_env),   TEST(test_keeping_log), TEST(test_values),      TEST(test_parents),
-		TEST(test_available),
+		TEST(test_good),         TEST(test_wrong),     TEST(test_requests),    TEST(test_owner),
+		TEST(test_access_lists), TEST(test_log),       TEST(test_slow_log),    TEST(test_hanging_log),
+		TEST(test_refused_log),  TEST(test_log_env),   TEST(test_keeping_log), TEST(test_values),
+		TEST(test_parents),      TEST(test_available),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
