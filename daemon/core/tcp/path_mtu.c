@@ -135,12 +135,11 @@ static void follow_fragment(struct conn *conn, const struct path *path)
 }
 
 /* Segments are for packets of `mtu` bytes from now on. What is in flight in larger ones is sent again, and that tells
- * nothing about congestion. */
+ * nothing about congestion: algorithms hear of the new size, not of losses. */
 static void use_mtu(struct stack *stack, struct conn *conn, uint16_t mtu)
 {
 	uint16_t mss = path_mss(stack, conn, mtu);
-	struct loss_witness witness = { stack, conn };
-	struct sent_news news = { .on_lost = congestion_lost, .witness = &witness };
+	struct sent_news ignored = { 0 };
 	bool smaller_now = mss < conn->mss;
 
 	if (mss == conn->mss)
@@ -152,7 +151,7 @@ static void use_mtu(struct stack *stack, struct conn *conn, uint16_t mtu)
 		conn->cwnd = mss;
 	if (conn->tx && smaller_now) {
 		conn->tx->path.probe_bytes = 0;
-		sent_mark_longer_lost(&conn->tx->sent, mss, &news);
+		sent_mark_longer_lost(&conn->tx->sent, mss, &ignored);
 	}
 	congestion_event(stack, conn, TAPSTACK_CC_MTU_CHANGED);
 	if (!conn->tx)
