@@ -39,14 +39,17 @@ struct tapstack_cc_sample {
 	uint64_t delivered_bytes; /* newly delivered: cumulatively or by SACK; 0 in events */
 	uint64_t lost_bytes;      /* on_ack: newly marked lost; on_event: all that is lost now */
 	uint64_t ce_bytes;        /* newly reported as marked Congestion Experienced */
-	uint64_t inflight_before_bytes, inflight_bytes; /* before and after this ACK; RFC 6675 "pipe" */
+	uint64_t inflight_before_bytes, inflight_bytes; /* before and after this ACK; RFC 6675 "pipe". In events
+	                                                   `before` is all that was not acknowledged then, lost or
+	                                                   not (RFC 5681 FlightSize) */
 	uint8_t round_start;      /* a round trip began with this ACK: what was sent after the last one began is
 	                             acknowledged */
-	uint8_t cwnd_limited;     /* the window, not the application, held back sending in the last round */
+	uint8_t cwnd_limited;     /* the window, not the application, has held back sending in the round so far; with
+	                             round_start: in the one that is over */
 	uint8_t app_limited;      /* the rate sample was taken while the application had nothing to send */
-	uint8_t in_recovery;      /* loss recovery is going on (cwnd is the host's, see LOSS below) */
+	uint8_t in_recovery;      /* between LOSS and RECOVERED (cwnd is the host's, see there); not after RTO */
 	uint8_t is_retransmit;    /* the rate sample comes from a retransmitted segment */
-	uint8_t ece;              /* the ACK carried ECN-Echo (RFC 3168) */
+	uint8_t ece;              /* the ACK carried ECN-Echo (RFC 3168); with AccECN: ce_bytes is not 0 */
 	uint8_t reserved[2];      /* 0 */
 	int64_t rate_interval_ns; /* delivery-rate sample (draft-ietf-ccwg-bbr section 4.1):
 	                             rate_delivered_bytes in rate_interval_ns; 0: none */
@@ -68,7 +71,7 @@ struct tapstack_cc_lost {
 	uint32_t struct_size;
 	uint32_t mss_bytes;
 	int64_t now_ns;
-	uint64_t bytes;                 /* its payload */
+	uint64_t bytes;                 /* its payload; 0: a FIN alone */
 	uint64_t sent_inflight_bytes;   /* in flight right after it was sent, itself included */
 	uint64_t sent_lost_bytes;       /* lost_total_bytes when it was sent */
 	uint64_t sent_delivered_bytes;  /* delivered_total_bytes when it was sent */
@@ -79,7 +82,9 @@ struct tapstack_cc_lost {
 	uint8_t reserved[6];
 };
 
-/* What the plugin wants. The host hands in the decision in force; change what should change.
+/* What the plugin wants. The host hands in the decision in force; change what should change. Go by the cwnd that is
+ * handed in: between two calls the host takes of it what was not in use for long (RFC 7661), leaves one segment of it
+ * when the retransmission timer goes off again, and raises it to one when segments grow.
  *
  * The host checks it. These are offences: a cwnd below one segment (raised to it), pacing below one segment a round
  * trip, of 10 ms at least (raised to it), a callback beyond its time budget (64 in time make one forgotten; some
@@ -98,16 +103,21 @@ struct tapstack_cc_decision {
 
 /* What happened, to on_event. */
 enum tapstack_cc_event {
-	TAPSTACK_CC_LOSS = 1,      /* recovery begins (once per episode): set ssthresh and cwnd. Until RECOVERED the
-	                              host sends by proportional rate reduction (RFC 9937) towards the cwnd you set,
-	                              unless your algorithm has TAPSTACK_CC_OWN_RECOVERY */
-	TAPSTACK_CC_ECN = 2,       /* ECN-Echo, at most once per round trip (RFC 3168); not in recovery. With AccECN
-	                              likewise; ce_bytes of on_ack tells more */
-	TAPSTACK_CC_RTO = 3,       /* the retransmission timer went off: set ssthresh and cwnd */
-	TAPSTACK_CC_UNDO = 4,      /* the last LOSS or RTO was spurious: restore what you had */
-	TAPSTACK_CC_RECOVERED = 5, /* recovery is over: all that was in flight at its beginning is acknowledged */
-	TAPSTACK_CC_IDLE_RESTART = 6, /* about to send after an idle time longer than the RTO */
-	TAPSTACK_CC_MTU_CHANGED = 7,  /* mss_bytes is new */
+	TAPSTACK_CC_LOSS = 1, /* recovery begins (once per episode): set ssthresh and cwnd. Until RECOVERED the
+	                         host sends by proportional rate reduction (RFC 9937) towards the cwnd you set,
+	                         unless your algorithm has TAPSTACK_CC_OWN_RECOVERY */
+	TAPSTACK_CC_ECN = 2,  /* ECN-Echo, at most once per round trip (RFC 3168); not in recovery. With AccECN
+	                         likewise; ce_bytes of on_ack tells more */
+	TAPSTACK_CC_RTO = 3,  /* the retransmission timer went off: set ssthresh and cwnd. Once until RECOVERED:
+	                         when it goes off again the host sets cwnd to one segment, and asks nobody */
+	TAPSTACK_CC_UNDO = 4, /* the last LOSS or RTO was spurious: restore what you had. After a switch it may be
+	                         one that you have not seen */
+	TAPSTACK_CC_RECOVERED = 5, /* what LOSS or RTO began is over: all that was in flight then is acknowledged, or
+	                              it was spurious, and UNDO follows */
+	TAPSTACK_CC_IDLE_RESTART = 6, /* about to send after an idle time longer than the RTO, and the tunables want
+	                                 the window to begin anew then (RFC 5681 section 4.1) */
+	TAPSTACK_CC_MTU_CHANGED = 7,  /* mss_bytes is new. What was in flight in larger segments is sent again, and
+	                                 not counted as lost */
 };
 
 /* What a connection agreed on about ECN. Since 0.2. */
@@ -131,7 +141,7 @@ struct tapstack_cc_env {
 	int64_t now_ns;
 	uint64_t initial_cwnd_bytes; /* RFC 6928 */
 	uint64_t random;             /* 64 random bits for this connection: seed a generator in `state` with them */
-	int64_t srtt_ns, min_rtt_ns; /* what is known: after a live switch not zero */
+	int64_t srtt_ns, min_rtt_ns; /* what is known: mostly the handshake's; 0: nothing yet, for it was repeated */
 	uint32_t flags;              /* since 0.2: enum tapstack_cc_env_flag */
 	uint32_t ecn;                /* since 0.2: enum tapstack_cc_ecn_kind */
 };
@@ -139,7 +149,7 @@ struct tapstack_cc_env {
 /* What an algorithm asks of the host, once for all of its connections. */
 enum tapstack_cc_flag {
 	TAPSTACK_CC_NEEDS_PACING = 1,  /* pacing_bytes_per_s must be honoured or the algorithm does not work; the
-	                                  window  is not validated by RFC 7661 either, which would fight it */
+	                                  window is not validated by RFC 7661 either, which would fight it */
 	TAPSTACK_CC_ECT0 = 2,          /* wants ECN, and packets marked ECT(0) */
 	TAPSTACK_CC_ECT1 = 4,          /* the same with ECT(1) (RFC 9331) */
 	TAPSTACK_CC_NEEDS_ACCECN = 8,  /* AccECN is asked for where the tunables would only accept ECN. A peer without
@@ -160,10 +170,11 @@ struct tapstack_cc_ops {
 	 * keep the pointer or copy the values. Returns 0, or negative to refuse (the host takes Reno). */
 	int (*init)(void *state, const struct tapstack_cc_env *env, const struct tapstack_params *params,
 	            struct tapstack_cc_decision *decision);
-	/* Optional. `bytes` of payload were just sent; inflight includes them. */
+	/* Optional. `bytes` of payload were just sent, for the first time or again; inflight includes them. Not told:
+	 * data with a SYN, and what probes a closed window again. */
 	void (*on_sent)(void *state, int64_t now_ns, uint64_t bytes, uint64_t inflight_bytes,
 	                struct tapstack_cc_decision *decision);
-	/* Required. An ACK that acknowledged or delivered something, or moved a mark. */
+	/* Required. An ACK that acknowledged or delivered something, or by which something was found lost. */
 	void (*on_ack)(void *state, const struct tapstack_cc_sample *sample, struct tapstack_cc_decision *decision);
 	/* Required. `sample` tells the moment; the fields "of this ACK" may be zero. Ignore events that you don't
 	 * know: later hosts may have more. */
@@ -178,7 +189,7 @@ struct tapstack_cc_ops {
 	int (*export_state)(const void *state, char *text, size_t size);
 	int (*import_state)(void *state, const char *text, struct tapstack_cc_decision *decision);
 	/* Optional; since 0.2. A segment was marked lost: called for each, before the on_ack or on_event in which the
-	 * host tells of them together. */
+	 * host tells of them together. Not for what was too long for the path: that is no congestion. */
 	void (*on_lost)(void *state, const struct tapstack_cc_lost *lost, struct tapstack_cc_decision *decision);
 };
 
