@@ -134,8 +134,8 @@ struct tapstack_log_ops {
 	/* Required. `count` events, oldest first. An error is counted and shown; the events are not offered again. */
 	int (*events)(void *state, const struct tapstack_log_event *events, size_t count);
 	/* Optional. Write out what is buffered, as far as a second or so is enough. Called right before close: what
-	 * counts() calls waiting after that is lost; and, where there is no idle(), whenever no events are waiting.
-	 */
+	 * counts() calls waiting after that is lost; where there is no idle(), whenever no events are waiting; and
+	 * after packets() when there are few more to come. */
 	int (*flush)(void *state);
 	/* Optional. Log rotation (SIGHUP): open files again. */
 	int (*reopen)(void *state);
