@@ -80,8 +80,10 @@ static const char schema_2[] = "CREATE TABLE sample ("
                                " shadow_cwnd INTEGER, shadow_ssthresh INTEGER, shadow_pacing INTEGER);"
                                "CREATE INDEX sample_connection ON sample (connection, time);"
                                "CREATE TABLE sample_output (" /* what algorithms say about themselves */
-                               " sample INTEGER NOT NULL, algorithm TEXT NOT NULL, name TEXT NOT NULL, value REAL,"
-                               " PRIMARY KEY (sample, algorithm, name)) WITHOUT ROWID;";
+                               " sample INTEGER NOT NULL,"
+                               " shadow INTEGER NOT NULL," /* 0: of the one that acts; 1: in its shadow */
+                               " algorithm TEXT NOT NULL, name TEXT NOT NULL, value REAL,"
+                               " PRIMARY KEY (sample, shadow, name)) WITHOUT ROWID;";
 
 static const struct {
 	const char *tables, *views;

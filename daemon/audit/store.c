@@ -357,8 +357,9 @@ static void bind_measured(sqlite3_stmt *statement, int at, int64_t value)
 		sqlite3_bind_int64(statement, at, value);
 }
 
-static int store_outputs(struct store *store, const struct run *run, sqlite3_int64 row, uint16_t congestion,
-                         const double *values, uint32_t count)
+/* `shadow`: 1 for the algorithm in shadow, which may be of the same name as the one that acts. */
+static int store_outputs(struct store *store, const struct run *run, sqlite3_int64 row, int shadow,
+                         uint16_t congestion, const double *values, uint32_t count)
 {
 	sqlite3_stmt *statement = store->statement[STATEMENT_SAMPLE_OUTPUT];
 	int r = 0;
@@ -369,9 +370,10 @@ static int store_outputs(struct store *store, const struct run *run, sqlite3_int
 		if (name == NULL)
 			continue;
 		sqlite3_bind_int64(statement, 1, row);
-		bind_optional(statement, 2, names_get(&run->name[NAME_CONGESTION], congestion));
-		bind_optional(statement, 3, name);
-		sqlite3_bind_double(statement, 4, values[i]);
+		sqlite3_bind_int(statement, 2, shadow);
+		bind_optional(statement, 3, names_get(&run->name[NAME_CONGESTION], congestion));
+		bind_optional(statement, 4, name);
+		sqlite3_bind_double(statement, 5, values[i]);
 		r = step(store, statement);
 	}
 	return r;
@@ -413,9 +415,9 @@ static int store_sample(struct store *store, const struct run *run, const struct
 	r = step(store, statement);
 	row = sqlite3_last_insert_rowid(store->db);
 	if (r == 0)
-		r = store_outputs(store, run, row, sample->congestion, sample->output, sample->output_count);
+		r = store_outputs(store, run, row, 0, sample->congestion, sample->output, sample->output_count);
 	if (r == 0 && sample->has_shadow)
-		r = store_outputs(store, run, row, sample->shadow, sample->shadow_output,
+		r = store_outputs(store, run, row, 1, sample->shadow, sample->shadow_output,
 		                  sample->shadow_output_count);
 	store->counts.samples += r == 0;
 	return r;

@@ -63,6 +63,31 @@ static void samples_become_rows(void **state)
 	audit_free(audit);
 }
 
+/* One name twice: a version in shadow of another one, or what was in shadow has taken over. */
+static void an_algorithm_may_be_its_own_shadow(void **state)
+{
+	struct place *place = *state;
+	struct audit *audit = place_open(place);
+	struct stack_sample sample = make_sample(7, 1000);
+	struct audit_status status;
+
+	assert_int_equal(audit_start(audit), 0);
+	sample.has_shadow = true;
+	sample.shadow = sample.congestion;
+	sample.output_count = sample.shadow_output_count = 1;
+	sample.output[0] = 2.5;
+	sample.shadow_output[0] = 3.5;
+	assert_int_equal(audit_name_output(audit, 1, 0, "w_max"), 0);
+	assert_int_equal(audit_drain(audit, DURATION_S(10)), 0);
+	assert_int_equal(audit_put_samples(audit, 0, &sample, 1), 1);
+	assert_int_equal(audit_stop(audit, DURATION_S(10)), 0);
+	audit_status(audit, &status);
+	assert_int_equal(status.samples, 1);
+	assert_string_equal(place_query(place, "SELECT shadow, algorithm, name, value FROM outputs ORDER BY shadow"),
+	                    "0|cubic|w_max|2.5\n1|cubic|w_max|3.5\n");
+	audit_free(audit);
+}
+
 /* What does not fit is counted; what was taken is stored, whatever else waits. */
 static void too_many_are_counted(void **state)
 {
@@ -104,6 +129,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(samples_become_rows),
+		TEST(an_algorithm_may_be_its_own_shadow),
 		TEST(too_many_are_counted),
 		TEST(arms_are_compared),
 	};
