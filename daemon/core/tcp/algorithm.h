@@ -100,6 +100,8 @@ void choice_done(struct stack *stack);
 /* `otherwise`: where no rule chooses. */
 const struct stack_congestion *choice_begins_with(const struct stack *stack, const struct flow *flow,
                                                   uint16_t service, const struct stack_congestion *otherwise);
+/* As things stand, a half-open connection will begin with. */
+const struct stack_congestion *choice_of_half_open(const struct stack *stack, const struct half_open *half);
 /* The algorithm has begun: so do a shadow and samples, as the rules have it. */
 void choice_companions(struct stack *stack, struct conn *conn);
 

@@ -118,6 +118,13 @@ const struct stack_congestion *choice_begins_with(const struct stack *stack, con
 	return rule && rule->arm_count > 0 ? arm_for(stack, rule, flow) : otherwise;
 }
 
+const struct stack_congestion *choice_of_half_open(const struct stack *stack, const struct half_open *half)
+{
+	const struct listener *listener = pool_at(&stack->listeners, half->listener_slot);
+
+	return choice_begins_with(stack, &half->node.flow, listener->options.service, listener->options.congestion);
+}
+
 void choice_companions(struct stack *stack, struct conn *conn)
 {
 	const struct stack_congestion_rule *rule = rule_for(stack, &conn->node.flow, conn->service);

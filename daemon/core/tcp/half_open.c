@@ -225,10 +225,7 @@ static enum stack_verdict accept_syn(struct stack *stack, struct listener *liste
 /* A connection in SYN-RECEIVED with all that the handshake told, about to be ESTABLISHED. */
 struct conn *half_open_establish(struct stack *stack, struct listener *listener, const struct half_open *half)
 {
-	struct conn *conn = conn_new(
-	        stack, &half->node.flow,
-	        choice_begins_with(stack, &half->node.flow, listener->options.service, listener->options.congestion),
-	        listener->tcp);
+	struct conn *conn = conn_new(stack, &half->node.flow, choice_of_half_open(stack, half), listener->tcp);
 
 	if (!conn)
 		return NULL;

@@ -201,6 +201,7 @@ static void fill_conn(const struct stack *stack, const struct conn *conn, struct
 static void fill_half_open(const struct stack *stack, const struct half_open *half, struct stack_conn_info *info)
 {
 	const struct listener *listener = pool_at(&stack->listeners, half->listener_slot);
+	const struct stack_congestion *congestion = choice_of_half_open(stack, half);
 
 	*info = (struct stack_conn_info){
 		.id = half->id,
@@ -214,8 +215,8 @@ static void fill_half_open(const struct stack *stack, const struct half_open *ha
 		.snd_wscale = half->agreed.snd_wscale,
 		.rcv_wscale = half->agreed.rcv_wscale,
 		.service = listener->options.service,
-		.congestion = listener->options.congestion->name,
-		.congestion_id = listener->options.congestion->id,
+		.congestion = congestion->name,
+		.congestion_id = congestion->id,
 		.opened = half->opened,
 		.last_rcv = half->opened,
 		.backoff = half->retransmits,

@@ -124,7 +124,6 @@ static void half_open_transition(struct stack *stack, struct half_open *half, en
                                  enum tcp_cause cause)
 {
 	const struct listener *listener = pool_at(&stack->listeners, half->listener_slot);
-	const struct stack_congestion *congestion = listener->options.congestion;
 	struct transition t = {
 		.id = half->id,
 		.flow = &half->node.flow,
@@ -134,7 +133,7 @@ static void half_open_transition(struct stack *stack, struct half_open *half, en
 		.index = half->index,
 		.flags = (uint8_t)(JOURNAL_COMPACT | (half->index == 0 ? JOURNAL_FIRST : 0)),
 		.service = listener->options.service,
-		.congestion = congestion->id,
+		.congestion = choice_of_half_open(stack, half)->id,
 	};
 	struct journal_record *record = record_begin(stack, &t);
 

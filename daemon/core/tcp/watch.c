@@ -38,7 +38,7 @@ static void view_half_open(const struct stack *stack, const struct half_open *ha
 	view->connection_id = half->id;
 	view->state = TCPS_SYN_RECEIVED;
 	view->service = listener->options.service;
-	view->congestion = listener->options.congestion->id;
+	view->congestion = choice_of_half_open(stack, half)->id;
 	view->compact = true;
 	view->iss = view->snd_una = half->iss.v;
 	view->snd_nxt = half->iss.v + 1;

@@ -110,6 +110,34 @@ static void first_rule_that_fits(void **state)
 	}
 }
 
+/* Before it has begun: as it is shown, recorded and captured. */
+static void half_open_ones_follow_rules(void **state)
+{
+	const struct stack_congestion_rule rule = { .any_service = true,
+		                                    .arm = { { &second.congestion, 1 } },
+		                                    .arm_count = 1 };
+	struct peer *p = peer_start(with_first);
+	struct stack_view out[8];
+	struct stack_watch watch = { .out = out };
+	struct stack_conn_info info[4] = { 0 };
+	uint64_t cursor = 0;
+	size_t count;
+
+	(void)state;
+	assert_int_equal(stack_set_congestion_rules(p->stack, &rule, 1), 0);
+	stack_set_watch(p->stack, &watch);
+	peer_sends(p, (struct seg){ .flags = TCP_SYN, .seq = 1000 });
+	stack_set_watch(p->stack, NULL);
+	assert_int_equal(watch.in.state, TCPS_SYN_RECEIVED);
+	assert_int_equal(watch.in.congestion, 2);
+	assert_int_equal(p->ring->record[p->journal_seen].congestion, 2);
+	count = stack_walk(p->stack, &cursor, info, 4);
+	for (size_t i = 0; i < count; i++)
+		assert_string_equal(info[i].congestion, info[i].state == TCPS_LISTEN ? "first" : "second");
+	assert_in_range(count, 1, 4);
+	peer_stop_anyhow(p);
+}
+
 static void rules_are_all_or_none(void **state)
 {
 	struct stack_congestion_rule rules[STACK_RULES_MAX + 1] = { { .any_service = true,
@@ -358,6 +386,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(defaults_and_listeners, begin, end),
 		cmocka_unit_test_setup_teardown(first_rule_that_fits, begin, end),
+		cmocka_unit_test_setup_teardown(half_open_ones_follow_rules, begin, end),
 		cmocka_unit_test_setup_teardown(rules_are_all_or_none, begin, end),
 		cmocka_unit_test_setup_teardown(arms_by_hash, begin, end),
 		cmocka_unit_test_setup_teardown(window_and_times_are_kept, begin, end),
