@@ -174,19 +174,16 @@ const struct stack_congestion *registry_congestion(const struct registry *regist
 
 /* ---- unloading ----------------------------------------------------------------------------------------------- */
 
-static struct version *version_of(const struct stack_congestion *congestion)
-{
-	return (struct version *)((char *)congestion - offsetof(struct version, congestion));
-}
-
 void registry_hold(const struct stack_congestion *congestion)
 {
-	atomic_fetch_add(&version_of(congestion)->users, 1);
+	if (congestion->users != NULL)
+		atomic_fetch_add(congestion->users, 1);
 }
 
 void registry_release(const struct stack_congestion *congestion)
 {
-	atomic_fetch_sub(&version_of(congestion)->users, 1);
+	if (congestion->users != NULL)
+		atomic_fetch_sub(congestion->users, 1);
 }
 
 /* Whoever used it has let go, and what it did then has happened before. */

@@ -120,7 +120,7 @@ void registry_abort(struct registry_change *change);
 /* Unloads what drains and is not in use any more. Returns how many are still draining: call it again. */
 size_t registry_reap(struct registry *registry);
 
-/* While somebody holds a version it is not unloaded. Not for the built-in one. */
+/* While somebody holds a version it is not unloaded. The built-in one is always there. */
 void registry_hold(const struct stack_congestion *congestion);
 void registry_release(const struct stack_congestion *congestion);
 

@@ -80,6 +80,12 @@ def test_change_of_a_live_connection(env):
                               (("sample=x",), 2, "milliseconds"), (("sample=-1",), 2, "milliseconds")):
         check(text in daemon.ctl_error("set", name, *wrong, code=code), f"message about {wrong}")
     daemon.ctl("set", "999999", "congestion=cubic", code=5)
+    # There and back: the one that is built in is an algorithm like any other.
+    daemon.ctl("set", name, "congestion=reno", "shadow=reno")
+    built_in = daemon.ctl_json("show", name)
+    equal((built_in["cong"], built_in["shadow"]), ("reno", "reno"), "the built-in algorithm")
+    exchange(sock, 5)
+    daemon.ctl("set", name, "congestion=cubic", "shadow=none")
     sock.close()
     daemon.stop()
     equal(daemon.sql("SELECT congestion FROM connection"), [("cubic",)], "the last algorithm")

@@ -108,6 +108,9 @@ static void test_replace(void **state)
 	registry_release(first);
 	assert_int_equal(registry_reap(registry), 0);
 	assert_string_equal(listed(registry, "good", text), "3 active 0");
+	/* The built-in one can be held like any other; nobody counts it. */
+	registry_hold(registry_congestion(registry, "reno"));
+	registry_release(registry_congestion(registry, "reno"));
 	/* Records may still carry the ids of those that are gone. */
 	for (uint16_t id = 1; id <= 3; id++)
 		assert_string_equal(registry_congestion_name(registry, id), "good");
