@@ -137,7 +137,7 @@
                                                                                                                      \
 	                  "CREATE VIEW outputs AS SELECT"                                                            \
 	                  " s.connection, " VIEW_ISO(                                                                \
-	                          "s.time") " AS time, o.algorithm, o.name, o.value, o.sample, o.shadow"                       \
+	                          "s.time") " AS time, o.algorithm, o.name, o.value, o.sample, o.shadow"             \
 	                                    " FROM sample_output o JOIN sample s ON s.id = o.sample;"                \
                                                                                                                      \
 	                                    /* An A/B test in one row for each arm: connections that have ended and  \
