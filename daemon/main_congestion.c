@@ -21,24 +21,21 @@ void congestion_samples(void *context, uint32_t shard, const struct stack_sample
 	audit_put_samples(daemon->audit, shard, samples, count); /* what does not fit is counted there */
 }
 
-/* "its window, its pace" */
-static void list_offences(uint32_t offences, char *text, size_t size)
+/* What was wrong, and how wrong: "a window below one segment (1 bytes), callbacks that take too long (2.100 ms)". */
+static void list_offences(const struct stack_notice *notice, char *text, size_t size)
 {
-	static const struct {
-		uint32_t bit;
-		const char *words;
-	} kinds[] = {
-		{ STACK_OFFENCE_WINDOW, "a window below one segment" },
-		{ STACK_OFFENCE_PACING, "less than a segment a round trip" },
-		{ STACK_OFFENCE_TIME, "callbacks that take too long" },
-	};
 	size_t at = 0;
 
 	text[0] = '\0';
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && at < size; i++) {
-		if (offences & kinds[i].bit)
-			at += (size_t)snprintf(text + at, size - at, "%s%s", at > 0 ? ", " : "", kinds[i].words);
-	}
+	if (notice->offences & STACK_OFFENCE_WINDOW)
+		at += (size_t)snprintf(text, size, "a window below one segment (%llu bytes)",
+		                       (unsigned long long)notice->cwnd_wanted);
+	if (notice->offences & STACK_OFFENCE_PACING && at < size)
+		at += (size_t)snprintf(text + at, size - at, "%sless than a segment a round trip (%llu bytes/s)",
+		                       at > 0 ? ", " : "", (unsigned long long)notice->pacing_wanted);
+	if (notice->offences & STACK_OFFENCE_TIME && at < size)
+		snprintf(text + at, size - at, "%scallbacks that take too long (%.3f ms)", at > 0 ? ", " : "",
+		         (double)notice->longest.ns / 1e6);
 }
 
 static const char *algorithm(const struct daemon *daemon, uint16_t id)
@@ -52,9 +49,8 @@ static const char *algorithm(const struct daemon *daemon, uint16_t id)
 static void record(struct daemon *daemon, const struct stack_notice *notice, const char *method, const char *from,
                    const char *to, const char *why)
 {
-	json_t *arguments =
-	        json_pack("{s:I, s:s, s:s, s:i, s:f}", "id", (json_int_t)notice->connection_id, "congestion", from,
-	                  "offences", why, "count", (int)notice->count, "longest", (double)notice->longest.ns / 1e6);
+	json_t *arguments = json_pack("{s:I, s:s, s:s, s:i}", "id", (json_int_t)notice->connection_id, "congestion",
+	                              from, "offences", why, "count", (int)notice->count);
 	char *text = arguments ? json_dumps(arguments, JSON_COMPACT) : NULL;
 
 	audit_action(daemon->audit, &(struct audit_action){ .uid = (int64_t)geteuid(),
@@ -85,18 +81,15 @@ static void tell(struct shard_job *job)
 	const struct stack_notice *notice = &told->notice;
 	const char *from = algorithm(told->daemon, notice->from), *to = algorithm(told->daemon, notice->to);
 	unsigned long long id = notice->connection_id;
-	char why[120];
+	char why[200];
 
-	list_offences(notice->offences, why, sizeof(why));
+	list_offences(notice, why, sizeof(why));
 	if (notice->kind == STACK_NOTICE_CONGESTION_REFUSED) {
 		log_write(LOG_WARNING, "connection %llu: congestion algorithm %s%s would not begin, or had no memory",
 		          id, from, notice->shadow ? ", in shadow," : "");
 	} else {
-		log_write(LOG_WARNING,
-		          "connection %llu: congestion algorithm %s%s had to be corrected %u times: %s; its longest "
-		          "callback took %.3f ms",
-		          id, from, notice->shadow ? ", in shadow," : "", notice->count, why,
-		          (double)notice->longest.ns / 1e6);
+		log_write(LOG_WARNING, "connection %llu: congestion algorithm %s%s had to be corrected %u times: %s",
+		          id, from, notice->shadow ? ", in shadow," : "", notice->count, why);
 	}
 	if (notice->shadow)
 		log_write(LOG_WARNING, "connection %llu: %s is in its shadow no more", id, from);

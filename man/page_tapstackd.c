@@ -56,6 +56,26 @@ static void put_reload(FILE *file)
 	          "daemon could not write, because it was killed, the next one finds in the journal and writes.");
 }
 
+static void put_guard(FILE *file)
+{
+	fputs(".SH CONGESTION ALGORITHMS\n", file);
+	roff_line(
+	        file,
+	        "What a plugin decides is held in bounds: a window of one segment at least, a pace of one segment a\n"
+	        "round trip at least. Asking for less is an offence, and so is a callback that takes longer than\n"
+	        "100 microseconds (64 in time make one forgotten); the counter congestion_offences has all of them.\n"
+	        "After eight offences the connection goes on with the built-in Reno, which begins with a window of\n"
+	        "its own; an algorithm in shadow is taken away. The log then has a warning, and the view actions a\n"
+	        "row of the daemon itself: CongestionFallback, or CongestionRefused when the algorithm would not\n"
+	        "begin, with the connection's id, the algorithm and what it did; the result is who took over.");
+	fputs(".PP\n", file);
+	roff_line(
+	        file,
+	        "An algorithm may be tried in shadow, and two beside each other in an A/B test: congestion.rules in\n"
+	        "tapstack.yaml(5). The views shadow_comparison and congestion_comparison of the audit compare them;\n"
+	        "samples and outputs are the time series of connections that are sampled.");
+}
+
 static void put_files(FILE *file)
 {
 	fputs(".SH FILES\nThe keys of tapstack.yaml name other places.\n", file);
@@ -105,6 +125,7 @@ int main(void)
 	put_meanings(file, "SIGNALS", main_signals());
 	put_reload(file);
 	put_meanings(file, "EXIT STATUS", main_exit_codes());
+	put_guard(file);
 	put_files(file);
 	put_unit(file);
 	fputs(".SH EXAMPLES\nTo see whether a file is good, and to try another congestion control once:\n", file);

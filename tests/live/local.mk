@@ -14,6 +14,7 @@ LIVE_TESTS = \
 	tests/live/test_differential.py \
 	tests/live/test_echo.py \
 	tests/live/test_example.py \
+	tests/live/test_guard.py \
 	tests/live/test_http.py \
 	tests/live/test_impair.py \
 	tests/live/test_interop.py \
@@ -30,6 +31,12 @@ LIVE_TESTS = \
 	tests/live/test_usage.py \
 	tests/live/over_ipv6.sh
 dist_check_SCRIPTS += $(LIVE_TESTS)
+
+check_LTLIBRARIES += tests/live/offender.la
+tests_live_offender_la_SOURCES = tests/live/offender.c
+tests_live_offender_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_live_offender_la_LDFLAGS = $(PLUGIN_SAMPLES_LINK_FLAGS)
+
 TESTS += $(LIVE_TESTS)
 EXTRA_DIST += \
 	tests/live/attacker.py \
