@@ -252,17 +252,11 @@ static bool read_service(struct reader *reader, const struct node *node, struct 
 bool reader_services(struct reader *reader, const struct config_key *key, const struct node *node,
                      struct config_service_list *ret)
 {
-	int count = reader_list(reader, key, key->path, node);
-	struct config_service_list list = { 0 };
+	struct config_service_list list = { .item = reader_items(reader, key, key->path, node, sizeof(*list.item)) };
 	bool good = true;
 
-	if (count < 0)
+	if (list.item == NULL)
 		return false;
-	list.item = arena_alloc(reader->config->arena, (size_t)count * sizeof(*list.item));
-	if (list.item == NULL) {
-		reader->no_memory = true;
-		return false;
-	}
 	for (const struct node *child = node->child; child != NULL; child = child->next) {
 		struct config_service service = { 0 };
 
@@ -374,17 +368,11 @@ static bool read_plugin(struct reader *reader, const struct config_key *key, con
 bool reader_plugins(struct reader *reader, const struct config_key *key, const struct node *node,
                     struct config_plugin_list *ret)
 {
-	int count = reader_list(reader, key, key->path, node);
-	struct config_plugin_list list = { 0 };
+	struct config_plugin_list list = { .item = reader_items(reader, key, key->path, node, sizeof(*list.item)) };
 	bool good = true;
 
-	if (count < 0)
+	if (list.item == NULL)
 		return false;
-	list.item = arena_alloc(reader->config->arena, (size_t)count * sizeof(*list.item));
-	if (list.item == NULL) {
-		reader->no_memory = true;
-		return false;
-	}
 	for (const struct node *child = node->child; child != NULL; child = child->next) {
 		struct config_plugin plugin = { 0 };
 

@@ -220,41 +220,40 @@ static int read_scalar(struct reader *reader, const struct config_key *key, cons
 	}
 }
 
-int reader_list(struct reader *reader, const struct config_key *key, const char *path, const struct node *node)
+void *reader_items(struct reader *reader, const struct config_key *key, const char *path, const struct node *node,
+                   size_t size)
 {
 	char valid[READER_VALID_MAX];
 	uint64_t count = 0;
+	void *items;
 
 	/* Nothing is an empty list: everything in it is commented out. */
 	if (node->kind != NODE_SEQUENCE && !node->is_null) {
 		errors_add(reader->errors, &node->place, "%s: expected %s, found %s", path, reader_valid(key, valid),
 		           node_kind_text(node));
-		return -1;
+		return NULL;
 	}
 	for (const struct node *child = node->child; child != NULL; child = child->next)
 		count++;
 	if (count > key->max || count < key->min) {
 		errors_add(reader->errors, &node->place, "%s: %" PRIu64 " entries: expected %" PRIu64 " to %" PRIu64,
 		           path, count, key->min, key->max);
-		return -1;
+		return NULL;
 	}
-	return (int)count;
+	items = arena_alloc(reader->config->arena, count * size);
+	if (items == NULL)
+		reader->no_memory = true;
+	return items;
 }
 
 static bool read_prefixes(struct reader *reader, const struct config_key *key, const char *path,
                           const struct node *node, struct config_prefix_list *ret)
 {
-	int count = reader_list(reader, key, path, node);
-	struct config_prefix_list list = { 0 };
+	struct config_prefix_list list = { .item = reader_items(reader, key, path, node, sizeof(*list.item)) };
 	bool good = true;
 
-	if (count < 0)
+	if (list.item == NULL)
 		return false;
-	list.item = arena_alloc(reader->config->arena, (size_t)count * sizeof(*list.item));
-	if (list.item == NULL) {
-		reader->no_memory = true;
-		return false;
-	}
 	for (const struct node *child = node->child; child != NULL; child = child->next) {
 		if (child->kind == NODE_SCALAR && value_read_prefix(child->text, &list.item[list.count]) == 0)
 			list.count++;
@@ -270,17 +269,11 @@ static bool read_texts(struct reader *reader, const struct config_key *key, cons
                        struct config_text_list *ret)
 {
 	struct config_key item = { .type = CONFIG_TEXT, .min = 1, .max = 300, .check = key->check };
-	int count = reader_list(reader, key, path, node);
-	struct config_text_list list = { 0 };
+	struct config_text_list list = { .item = reader_items(reader, key, path, node, sizeof(*list.item)) };
 	bool good = true;
 
-	if (count < 0)
+	if (list.item == NULL)
 		return false;
-	list.item = arena_alloc(reader->config->arena, (size_t)count * sizeof(*list.item));
-	if (list.item == NULL) {
-		reader->no_memory = true;
-		return false;
-	}
 	for (const struct node *child = node->child; child != NULL; child = child->next) {
 		if (read_scalar(reader, &item, child, &list.item[list.count]) == 0)
 			list.count++;

@@ -40,8 +40,10 @@ bool reader_capture(struct reader *reader, const struct config_key *key, const s
 /* The entries of a mapping are few and each is there once; else an error was added. */
 bool reader_entries(struct reader *reader, const struct node *mapping, const char *what);
 
-/* A list with no more than key->max entries, or nothing: their number. -1: an error was added. */
-int reader_list(struct reader *reader, const struct config_key *key, const char *path, const struct node *node);
+/* Room for the entries of a list, of `size` bytes each, no more than key->max of them; or of nothing, which is an
+ * empty list. NULL: an error was added, or there is no memory. */
+void *reader_items(struct reader *reader, const struct config_key *key, const char *path, const struct node *node,
+                   size_t size);
 
 /* All keys below `root`. */
 void reader_sections(struct reader *reader, const struct node *root);

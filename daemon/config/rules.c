@@ -135,17 +135,11 @@ static bool read_rule(struct reader *reader, const struct node *node, struct con
 bool reader_rules(struct reader *reader, const struct config_key *key, const struct node *node,
                   struct config_rule_list *ret)
 {
-	int count = reader_list(reader, key, key->path, node);
-	struct config_rule_list list = { 0 };
+	struct config_rule_list list = { .item = reader_items(reader, key, key->path, node, sizeof(*list.item)) };
 	bool good = true;
 
-	if (count < 0)
+	if (list.item == NULL)
 		return false;
-	list.item = arena_alloc(reader->config->arena, (size_t)count * sizeof(*list.item));
-	if (list.item == NULL) {
-		reader->no_memory = true;
-		return false;
-	}
 	for (const struct node *child = node->child; child != NULL; child = child->next) {
 		if (read_rule(reader, child, &list.item[list.count]))
 			list.count++;
