@@ -63,7 +63,8 @@ static void put_guard(FILE *file)
 	        file,
 	        "What a plugin decides is held in bounds: a window of one segment at least, a pace of one segment a\n"
 	        "round trip at least. Asking for less is an offence, and so is a callback that takes longer than\n"
-	        "100 microseconds (64 in time make one forgotten); the counter congestion_offences has all of them.\n"
+	        "100 microseconds (64 in time make one forgotten; some callbacks are timed, and each one after one\n"
+	        "that took too long); the counter congestion_offences has all of them.\n"
 	        "After eight offences the connection goes on with the built-in Reno, which begins with a window of\n"
 	        "its own; an algorithm in shadow is taken away. The log then has a warning, and the view actions a\n"
 	        "row of the daemon itself: CongestionFallback, or CongestionRefused when the algorithm would not\n"
