@@ -58,7 +58,7 @@
 	X(ACTION, "INSERT INTO action (run, time, uid, pid, method, arguments, result)"                              \
 	          " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                                            \
 	X(SAMPLE, INSERT_SAMPLE)                                                                                     \
-	X(SAMPLE_OUTPUT, "INSERT INTO sample_output (sample, shadow, algorithm, name, value)"                        \
+	X(SAMPLE_OUTPUT, "INSERT OR IGNORE INTO sample_output (sample, shadow, algorithm, name, value)"              \
 	                 " VALUES (?1, ?2, ?3, ?4, ?5)")                                                             \
 	X(NEXT_OPEN_RUN, "SELECT id, started FROM run WHERE id > ?1 AND ended IS NULL ORDER BY id LIMIT 1")          \
 	X(HIGHEST, "SELECT max(coalesce((SELECT max(id) FROM run), 0), coalesce((SELECT max(run) FROM ring), 0)),"   \

@@ -88,6 +88,26 @@ static void an_algorithm_may_be_its_own_shadow(void **state)
 	audit_free(audit);
 }
 
+/* Whatever is wrong with samples must not hold up transitions. */
+static void samples_stop_nothing(void **state)
+{
+	struct place *place = *state;
+	struct audit *audit = place_open(place);
+	struct stack_sample sample = make_sample(1, 5);
+
+	sample.output_count = 2;
+	assert_int_equal(audit_start(audit), 0);
+	assert_int_equal(audit_name_output(audit, 1, 0, "same"), 0);
+	assert_int_equal(audit_name_output(audit, 1, 1, "same"), 0);
+	assert_int_equal(audit_drain(audit, DURATION_S(10)), 0);
+	assert_int_equal(audit_put_samples(audit, 0, &sample, 1), 1);
+	write_steps(audit, 1, life_passive, 0, life_passive_steps);
+	assert_int_equal(audit_stop(audit, DURATION_S(10)), 0);
+	assert_int_equal(place_query_int(place, "SELECT count(*) FROM transition"), life_passive_steps);
+	assert_int_equal(place_query_int(place, "SELECT count(*) FROM sample_output"), 1);
+	audit_free(audit);
+}
+
 /* What does not fit is counted; what was taken is stored, whatever else waits. */
 static void too_many_are_counted(void **state)
 {
@@ -128,9 +148,8 @@ static void arms_are_compared(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(samples_become_rows),
-		TEST(an_algorithm_may_be_its_own_shadow),
-		TEST(too_many_are_counted),
+		TEST(samples_become_rows),  TEST(an_algorithm_may_be_its_own_shadow),
+		TEST(samples_stop_nothing), TEST(too_many_are_counted),
 		TEST(arms_are_compared),
 	};
 
