@@ -173,7 +173,8 @@ static bool same_capture(const struct version *version, const struct capture_opt
 {
 	if (!version->captures || capture == NULL)
 		return version->captures == (capture != NULL);
-	return memcmp(&version->capture, capture, sizeof(*capture)) == 0;
+	return memcmp(&version->capture.filter, &capture->filter, sizeof(capture->filter)) == 0 &&
+	       version->capture.bytes == capture->bytes && version->capture.queue_bytes == capture->queue_bytes;
 }
 
 bool version_fits(const struct registry *registry, const struct version *version, uint32_t kind,

@@ -215,10 +215,50 @@ static void test_refused(void **state)
 	log_pipes_close(&pipes);
 }
 
+/* The same request again is no change, whatever lies between its fields; another filter, size or queue is one. */
+static void test_same(void **state)
+{
+	static const struct capture_options others[] = {
+		{ .bytes = 65, .queue_bytes = 1 << 20 },
+		{ .bytes = 64, .queue_bytes = 1 << 21 },
+		{ .bytes = 64, .queue_bytes = 1 << 20, .filter.verdicts = 2 },
+	};
+	struct fixture *fixture = *state;
+	struct capture_options same;
+	struct registry_request request;
+	struct registry *registry;
+	struct registry_info info;
+	struct log_pipes pipes;
+	struct source source;
+
+	start(fixture, &source, &registry);
+	log_pipes_open(&pipes, false, "kind");
+	assert_int_equal(configure(fixture, registry, &pipes), 0);
+	request = request_of(&pipes);
+	request.capture = &same;
+	memset(&same, 0xff, sizeof(same));
+	memset(&same.filter, 0, sizeof(same.filter));
+	same.bytes = everything.bytes;
+	same.queue_bytes = everything.queue_bytes;
+	assert_int_equal(fixture_configure(fixture, registry, NULL, 0, &request, 1), 0);
+	registry_get_info(registry, 1, &info);
+	assert_int_equal(info.generation, 1);
+	assert_int_equal(info.state, REGISTRY_ACTIVE);
+	for (unsigned i = 0; i < COUNT(others); i++) {
+		request.capture = &others[i];
+		assert_int_equal(fixture_configure(fixture, registry, NULL, 0, &request, 1), 0);
+		reap(registry);
+		registry_get_info(registry, 1, &info);
+		assert_int_equal(info.generation, i + 2);
+	}
+	registry_free(registry);
+	log_pipes_close(&pipes);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-	const struct CMUnitTest tests[] = { TEST(test_end), TEST(test_life), TEST(test_refused) };
+	const struct CMUnitTest tests[] = { TEST(test_end), TEST(test_life), TEST(test_refused), TEST(test_same) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
