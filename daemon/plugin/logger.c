@@ -258,7 +258,7 @@ static size_t work_packets(struct logger *logger)
 	}
 	taken = logger->options.ops->packets(logger->state, packet, count);
 	packets_release(logger->packets);
-	if (count < PACKETS_BATCH)
+	if (count < PACKETS_BATCH && logger->options.ops->idle == NULL)
 		flushed = call_optional(logger->options.ops->flush, logger->state);
 	given.packets += count;
 	given.packets_failed = taken < 0 ? count : 0;

@@ -32,7 +32,7 @@ struct instance {
 	int events_fd, gate_fd;
 	bool keeps; /* odd connections are dropped, others held back until idle() is called for the second time */
 	struct tapstack_log_counts counts;
-	unsigned idles;
+	unsigned idles, flushes;
 };
 
 static struct instance instances[4];
@@ -150,11 +150,18 @@ static int log_reopen(void *state)
 	return write(((struct instance *)state)->events_fd, word, 24 + 200) < 0 ? -EIO : 0;
 }
 
+static int log_flush(void *state)
+{
+	((struct instance *)state)->flushes++;
+	return 0;
+}
+
 static void log_close(void *state)
 {
-	uint64_t word[28] = { UINT64_MAX - 1 };
+	struct instance *instance = state;
+	uint64_t word[28] = { UINT64_MAX - 1, instance->flushes };
 
-	if (write(((struct instance *)state)->events_fd, word, 24 + 200) < 0)
+	if (write(instance->events_fd, word, 24 + 200) < 0)
 		return;
 }
 
@@ -165,6 +172,7 @@ static const struct tapstack_log_ops ops = {
 	.reopen = log_reopen,
 	.close = log_close,
 	.packets = log_packets,
+	.flush = log_flush,
 	.idle = log_idle,
 	.counts = log_counts,
 };
