@@ -132,7 +132,7 @@ static void write_row(FILE *out, const struct tapstack_log_event *event, int64_t
 		fputs("\\N\n", out);
 }
 
-/* Into the buffer, or lost. The table of connections is kept right in both cases. */
+/* Into the buffer, or lost. */
 static int take(struct postgresql *postgresql, const struct tapstack_log_event *event)
 {
 	struct row *row = &postgresql->row[(postgresql->first + postgresql->count) % postgresql->size];
@@ -141,8 +141,6 @@ static int take(struct postgresql *postgresql, const struct tapstack_log_event *
 	FILE *out;
 	int r = seen_get(&postgresql->seen, event->connection_id, event->time_ns, &seen_ns);
 
-	if ((event->flags & TAPSTACK_LOG_LAST) != 0)
-		seen_forget(&postgresql->seen, event->connection_id);
 	if (r < 0 || postgresql->count == postgresql->size)
 		return r < 0 ? r : -ENOBUFS;
 	out = open_memstream(&row->text, &length);
@@ -286,6 +284,8 @@ static int postgresql_events(void *state, const struct tapstack_log_event *event
 		uint64_t missed;
 		int r = event_filter_take(&postgresql->filter, event, &missed) ? take(postgresql, event) : 0;
 
+		if ((event->flags & TAPSTACK_LOG_LAST) != 0) /* wanted or not, taken or lost */
+			seen_forget(&postgresql->seen, event->connection_id);
 		if (r < 0) {
 			postgresql->lost++;
 			result = r;
@@ -353,7 +353,8 @@ static const struct tapstack_param_spec params[] = {
 	                     TAPSTACK_PARAM_TEXT, 0, 0, 0, 0, NULL },
 	[PARAM_SCHEMA] = { "schema", "", "where the tables are; made when it is not there", TAPSTACK_PARAM_TEXT, 0, 0,
 	                   0, 0, "tapstack" },
-	[PARAM_HOSTNAME] = { "hostname", "", "the host that rows belong to; empty: this machine's name",
+	[PARAM_HOSTNAME] = { "hostname", "",
+	                     "the host that rows belong to, its own for each machine; empty: this machine's name",
 	                     TAPSTACK_PARAM_TEXT, 0, 0, 0, 0, "" },
 	[PARAM_BATCH] = { "batch_events", "events", "most that go in one transaction", TAPSTACK_PARAM_NUMBER, 0, 1,
 	                  100000, 2000, NULL },
@@ -406,6 +407,12 @@ static int postgresql_open(const struct tapstack_log_env *env, const struct taps
 		r = -ENOMEM;
 	if (r == 0)
 		r = event_filter_begin(env, given->value[PARAM_MINIMUM].text, &postgresql->filter);
+	if (r == 0 && !pg_is_conninfo(postgresql->pg.conninfo)) {
+		event_complain(env, LOG_ERR,
+		               "conninfo: is not valid: expected KEYWORD=VALUE ..., a value with spaces "
+		               "in single quotes, or postgresql://USER@HOST/DATABASE");
+		r = -EINVAL;
+	}
 	if (r == 0 && !pg_is_schema(postgresql->pg.schema)) {
 		event_complain(env, LOG_ERR, "schema: \"%.60s\" is not valid: expected a-z, 0-9 and _",
 		               postgresql->pg.schema);

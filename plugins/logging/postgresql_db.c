@@ -22,6 +22,18 @@ bool pg_is_schema(const char *name)
 	       name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0' && strncmp(name, "pg_", 3) != 0;
 }
 
+bool pg_is_conninfo(const char *conninfo)
+{
+	bool uri = strncmp(conninfo, "postgresql://", 13) == 0 || strncmp(conninfo, "postgres://", 11) == 0;
+	PQconninfoOption *options;
+
+	if (!uri && strchr(conninfo, '=') == NULL)
+		return true; /* the name of a database */
+	options = PQconninfoParse(conninfo, NULL);
+	PQconninfoFree(options);
+	return options != NULL;
+}
+
 /* Lines of libpq's messages become one. */
 static int fail(struct pg *pg, int r)
 {
@@ -93,7 +105,7 @@ static int migrate_locked(struct pg *pg)
 	            &there);
 
 	if (r == 0 && there == 0)
-		r = run_format(pg, "CREATE SCHEMA %s", pg->schema);
+		r = run_format(pg, "CREATE SCHEMA \"%s\"", pg->schema);
 	if (r == 0)
 		r = ask(pg, "SELECT count(*) FROM pg_tables WHERE schemaname = $1 AND tablename = 'schema_version'",
 		        1, (const char *[]){ pg->schema }, &there);
@@ -173,17 +185,25 @@ static int begin_run(struct pg *pg)
 
 int pg_connect(struct pg *pg)
 {
-	/* What the conninfo says comes later, and wins. */
-	const char *const names[] = { "connect_timeout", "tcp_user_timeout", "application_name", "dbname", NULL };
-	const char *const values[] = { "5", "20000", "tapstack", pg->conninfo, NULL };
+	/* What the conninfo says comes later, and wins. A server that is gone without a word is missed also when
+	 * nothing is on its way to it. */
+	const char *const names[] = { "connect_timeout",
+		                      "tcp_user_timeout",
+		                      "keepalives_idle",
+		                      "keepalives_interval",
+		                      "application_name",
+		                      "dbname",
+		                      NULL };
+	const char *const values[] = { "5", "20000", "15", "5", "tapstack", pg->conninfo, NULL };
 	int r;
 
 	pg->connection = PQconnectdbParams(names, values, 1);
 	if (PQstatus(pg->connection) != CONNECTION_OK)
 		return fail(pg, -ECONNREFUSED);
-	r = run_format(pg,
-	               "SET statement_timeout = %d; SET client_min_messages = warning; SET search_path = %s, pg_temp",
-	               STATEMENT_MS, pg->schema);
+	r = run_format(
+	        pg,
+	        "SET statement_timeout = %d; SET client_min_messages = warning; SET search_path = \"%s\", pg_temp",
+	        STATEMENT_MS, pg->schema);
 	if (r == 0)
 		r = migrate(pg);
 	if (r == 0)
@@ -255,8 +275,12 @@ int pg_store(struct pg *pg, int64_t number, const char *text, size_t length)
 		r = copy(pg, text, length);
 	if (r == 0)
 		r = run_sql(pg, postgresql_store);
+	/* A run that stores has not ended, although an instance that this one replaces may have said so. */
 	if (r == 0)
-		r = run_format(pg, "UPDATE run SET position = %" PRId64 " WHERE key = %d; COMMIT", number, pg->key);
+		r = run_format(pg,
+		               "UPDATE run SET position = %" PRId64
+		               ", ended = NULL, ending = NULL WHERE key = %d; COMMIT",
+		               number, pg->key);
 	return r;
 }
 

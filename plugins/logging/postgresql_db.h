@@ -1,6 +1,7 @@
 #pragma once
 /* The database of the postgresql plugin: connecting, migrating, partitions, storing one batch at a time. All calls
- * may block, within the time-outs of the connection and of PG_STATEMENT_MS. */
+ * may block: on a server that cannot be reached for half a minute or so, and on one that has stopped without letting
+ * go of its connections for as long as it does. */
 #include <libpq-fe.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,8 +28,10 @@ struct pg {
 	char error[300]; /* what went wrong last */
 };
 
-/* Is it a name that needs no quotes? */
+/* Is it a name that may be written between double quotes as it is, and without, unless it is a key word? */
 bool pg_is_schema(const char *name);
+/* Does libpq understand it? Its own message would repeat parts of the text, which may be passwords. */
+bool pg_is_conninfo(const char *conninfo);
 
 /* Connects; creates or migrates the schema when this is the first to come, one daemon at a time (advisory lock);
  * finds or makes the row of the run; closes the runs of this host that crashed. 0, -ECONNREFUSED or -EPROTO with

@@ -40,6 +40,8 @@ int seen_get(struct seen *seen, uint64_t id, int64_t time_ns, int64_t *ret_first
 {
 	struct seen_slot *slot;
 
+	if (seen->used == SEEN_MAX)
+		seen_free(seen);
 	if (seen->used * 2 >= seen->size) {
 		int r = grow(seen);
 

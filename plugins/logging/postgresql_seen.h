@@ -1,8 +1,13 @@
 #pragma once
 /* When the connections that are open were first seen: the day whose partition their row is in. An open hash table by
- * the connection's id; it grows with the connections that are open, and an entry is 16 bytes. */
+ * the connection's id; it grows with the connections that are open, and an entry is 16 bytes. Connections whose last
+ * event was missed stay in it: when there are SEEN_MAX, all are forgotten, and one that is still open gets a second
+ * row.
+ */
 #include <stddef.h>
 #include <stdint.h>
+
+#define SEEN_MAX (1u << 22)
 
 struct seen_slot {
 	uint64_t id; /* 0: free */

@@ -120,7 +120,9 @@ static const char postgresql_store[] =
 " bytes_acked = coalesce(excluded.bytes_acked, c.bytes_acked),"
 " bytes_retransmitted = coalesce(excluded.bytes_retransmitted, c.bytes_retransmitted);";
 
-/* A run of this host and instance that never said goodbye: its end is when it was last heard of; tapstack.run is our own. */
+/* A run of this host, link and instance that never said goodbye: its end is when it was last heard of; tapstack.run is
+ * our own. Keys tell which of two runs is the older one, whatever the clock was set to; the link keeps daemons of one
+ * machine apart. */
 static const char postgresql_crashed[] =
 "INSERT INTO cause (name, meaning, section) SELECT 'DAEMON_CRASH', 'the daemon died; found at its next start', '-'"
 " WHERE NOT EXISTS (SELECT FROM cause WHERE name = 'DAEMON_CRASH') ON CONFLICT DO NOTHING;"
@@ -129,7 +131,7 @@ static const char postgresql_crashed[] =
 "UPDATE run old SET ending = 'crash',"
 " ended = greatest(old.started, (SELECT max(time) FROM transition t WHERE t.run = old.key))"
 " FROM run mine WHERE mine.key = current_setting('tapstack.run')::integer AND old.host = mine.host AND old.instance = mine.instance"
-" AND old.started < mine.started AND old.ended IS NULL;"
+" AND old.link IS NOT DISTINCT FROM mine.link AND old.key < mine.key AND old.ended IS NULL;"
 "UPDATE connection c SET closed = r.ended, state = (SELECT id FROM state WHERE name = 'CLOSED'),"
 " last_cause = d.id, closing_cause = coalesce(c.closing_cause, d.id)"
 " FROM run r, run mine, cause d WHERE mine.key = current_setting('tapstack.run')::integer AND r.host = mine.host AND r.instance = mine.instance"

@@ -194,6 +194,11 @@ def test_days(env):
           [(f"connection_202311{13 + n}", n, 30 * 3600 * 10**9, "tab?here \\ ??") for n in (1, 2, 3, 4)],
           "connections of each day")
     equal(server.sql("SELECT count(*) FROM pg_class WHERE relname = 'transition_20231120'"), [(1,)], "made ahead")
+    equal(server.sql('SELECT run, link, ending FROM "select".runs ORDER BY link, run'),
+          [(1, "tap0", "crash"), (2, "tap0", None), (1, "tap1", None)], "runs of one host, two of which go on")
+    equal(server.sql('SELECT connection, last_cause FROM "select".connections ORDER BY 1'),
+          [(1, "DAEMON_CRASH"), *((n, "RECEIVED_FIN") for n in (2, 3, 4, 5))], "connections of crashed runs")
+    equal(server.sql("SELECT count(DISTINCT seen) FROM trouble.connection"), [(2,)], "connections in trouble")
 
 
 if __name__ == "__main__":
