@@ -84,7 +84,8 @@ static void put_files(FILE *file)
 	roff_item(file, TAPSTACK_STATE_DIRECTORY "/audit.db", NULL,
 	          "the audit, for the sqlite3 shell and tapstackctl history. Begin with the views connections, "
 	          "transitions,\n"
-	          "live, endings, runs and actions");
+	          "live, endings, runs and actions; for time series samples and outputs, and for algorithms\n"
+	          "congestion_comparison and shadow_comparison");
 	roff_item(file, TAPSTACK_STATE_DIRECTORY "/ring-*", NULL,
 	          "the journal, one file a shard: what is not in the database yet");
 	roff_item(file, TAPSTACK_STATE_DIRECTORY "/stable-secret", NULL,
