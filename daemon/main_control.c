@@ -23,15 +23,17 @@ static json_t *audit_object(struct daemon *daemon)
 	struct audit_status status;
 
 	audit_status(daemon->audit, &status);
-	return json_pack("{s:b, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:I}",
-	                 "healthy", status.healthy, "error", status.error, "database", status.database, "run",
-	                 (json_int_t)status.run_id, "transitions", (json_int_t)status.transitions, "connections",
-	                 (json_int_t)status.connections, "actions", (json_int_t)status.actions, "transactions",
-	                 (json_int_t)status.transactions, "lost", (json_int_t)status.lost, "ring_records",
-	                 (json_int_t)status.ring_records, "waiting", (json_int_t)status.waiting, "waiting_most",
-	                 (json_int_t)status.waiting_most, "lag", (double)status.lag_ns / 1e6, "cpu",
-	                 (double)status.cpu_ns / 1e6, "failures", (json_int_t)status.failures, "recovered",
-	                 (json_int_t)status.recovered, "crash_closed", (json_int_t)status.crash_closed);
+	return json_pack(
+	        "{s:b, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:I}",
+	        "healthy", status.healthy, "error", status.error, "database", status.database, "run",
+	        (json_int_t)status.run_id, "transitions", (json_int_t)status.transitions, "connections",
+	        (json_int_t)status.connections, "actions", (json_int_t)status.actions, "transactions",
+	        (json_int_t)status.transactions, "samples", (json_int_t)status.samples, "samples_lost",
+	        (json_int_t)status.samples_lost, "lost", (json_int_t)status.lost, "ring_records",
+	        (json_int_t)status.ring_records, "waiting", (json_int_t)status.waiting, "waiting_most",
+	        (json_int_t)status.waiting_most, "lag", (double)status.lag_ns / 1e6, "cpu",
+	        (double)status.cpu_ns / 1e6, "failures", (json_int_t)status.failures, "recovered",
+	        (json_int_t)status.recovered, "crash_closed", (json_int_t)status.crash_closed);
 }
 
 static json_t *link_object(struct daemon *daemon)

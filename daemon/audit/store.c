@@ -6,6 +6,7 @@
 #include "core/tcp/state.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -373,7 +374,10 @@ static int store_outputs(struct store *store, const struct run *run, sqlite3_int
 		sqlite3_bind_int(statement, 2, shadow);
 		bind_optional(statement, 3, names_get(&run->name[NAME_CONGESTION], congestion));
 		bind_optional(statement, 4, name);
-		sqlite3_bind_double(statement, 5, values[i]);
+		if (isfinite(values[i]))
+			sqlite3_bind_double(statement, 5, values[i]);
+		else
+			sqlite3_bind_null(statement, 5);
 		r = step(store, statement);
 	}
 	return r;

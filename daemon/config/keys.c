@@ -336,7 +336,7 @@ static const struct config_key keys[] = {
 	  .help = "Who may look" },
 	{ .path = "control.operate", .type = CONFIG_TEXTS, .max = 64, .live = true, .initial = "[group:tapstack]",
 	  AT(control.operate), .check = form_principal, .form = "user names and group:NAME",
-	  .help = "Who may also close connections" },
+	  .help = "Who may also close connections, and give them another congestion algorithm" },
 	{ .path = "control.admin", .type = CONFIG_TEXTS, .max = 64, .live = true, .initial = "[root]",
 	  AT(control.admin), .check = form_principal, .form = "user names and group:NAME",
 	  .help = "Who may also change the configuration and stop the daemon" },

@@ -318,6 +318,7 @@ static bool read_plugin_entry(struct reader *reader, const struct config_key *ke
 {
 	char quote[ERRORS_QUOTE_MAX], hint[READER_HINT_MAX];
 	const char *name = node->key->text;
+	bool logging = strcmp(key->path, "plugins.logging") == 0;
 
 	if (strcmp(name, "plugin") == 0)
 		return reader_value(reader, text, key->path, node, &plugin->plugin);
@@ -325,10 +326,11 @@ static bool read_plugin_entry(struct reader *reader, const struct config_key *ke
 		return reader_value(reader, text, key->path, node, &plugin->name);
 	if (strcmp(name, "params") == 0)
 		return read_params(reader, key, node, plugin);
-	if (strcmp(name, "capture") == 0 && strcmp(key->path, "plugins.logging") == 0)
+	if (strcmp(name, "capture") == 0 && logging)
 		return reader_capture(reader, key, node, &plugin->capture);
-	errors_add(reader->errors, &node->key->place, "%s: unknown entry %s%s: expected plugin, name or params",
-	           key->path, errors_quote(name, quote), reader_hint(name, known_plugin_entry, hint));
+	errors_add(reader->errors, &node->key->place, "%s: unknown entry %s%s: expected plugin, name%s", key->path,
+	           errors_quote(name, quote), reader_hint(name, known_plugin_entry, hint),
+	           logging ? ", params or capture" : " or params");
 	return false;
 }
 

@@ -180,11 +180,14 @@ struct tapstack_cc_ops {
 	 * know: later hosts may have more. */
 	void (*on_event)(void *state, uint32_t event, const struct tapstack_cc_sample *sample,
 	                 struct tapstack_cc_decision *decision);
-	/* Optional. Fills values[], in the order of the plugin's output table. Must not change anything. */
+	/* Optional. Fills values[], in the order of the plugin's output table. Called for each sample that is
+	 * recorded, where it is timed as the others are, and when somebody looks at the connection. Must not change
+	 * anything. What is no number (NaN, infinite) is shown and recorded as unknown. */
 	void (*outputs)(const void *state, double *values);
 	/* Optional, both or none: state as text that a later version of the same plugin can read back, for
 	 * connections that are moved to it while they live. export returns the bytes needed without the NUL (as
-	 * snprintf does; the host takes no more than TAPSTACK_CC_EXPORT_MAX); import is called after init, and
+	 * snprintf does; the host takes no more than TAPSTACK_CC_EXPORT_MAX). Both are called once for a connection
+	 * that is moved, and are not timed; import is called after init, and
 	 * returns 0, or negative when it can't make sense of the text: then the state is as init left it. */
 	int (*export_state)(const void *state, char *text, size_t size);
 	int (*import_state)(void *state, const char *text, struct tapstack_cc_decision *decision);

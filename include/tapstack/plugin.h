@@ -69,7 +69,8 @@ struct tapstack_params {
 	const struct tapstack_param_value *value;
 };
 
-/* One named output: recorded as a time series, shown by tapstackctl. */
+/* One named output: recorded as a time series, shown by tapstackctl. Of up to 64 the first eight: the most telling
+ * ones come first. */
 struct tapstack_output_spec {
 	const char *name, *unit, *help;
 };

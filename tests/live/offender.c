@@ -59,7 +59,10 @@ static void offender_on_event(void *state, uint32_t event, const struct tapstack
 
 static void offender_outputs(const void *state, double *values)
 {
-	(void)state;
+	const struct offender *offender = state;
+
+	if (is(offender, "outputs"))
+		nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
 	values[0] = (double)NAN;
 	values[1] = (double)-INFINITY;
 }
@@ -67,7 +70,7 @@ static void offender_outputs(const void *state, double *values)
 static const struct tapstack_param_spec params[] = {
 	{ .name = "way",
 	  .unit = "",
-	  .help = "garbage, byte, sleep, refuse",
+	  .help = "garbage, byte, sleep, outputs (which sleep), refuse",
 	  .type = TAPSTACK_PARAM_TEXT,
 	  .initial_text = "garbage" },
 };

@@ -208,6 +208,14 @@ static void decide(struct stack *stack, struct conn *conn, struct tapstack_cc_de
 	reno_takes_over(stack, conn);
 }
 
+void algorithm_took(struct stack *stack, struct conn *conn, struct duration took)
+{
+	struct tapstack_cc_decision decision = algorithm_decision(conn);
+
+	if (took.ns > stack->config.congestion_budget.ns)
+		decide(stack, conn, &decision, took);
+}
+
 static void *state_of(struct conn *conn)
 {
 	void *outside;

@@ -48,6 +48,8 @@ void algorithm_tell(struct stack *stack, struct conn *conn, const struct told *t
 struct tapstack_cc_decision algorithm_decision(const struct conn *conn);
 /* Its state; NULL never. */
 const void *algorithm_state(const struct conn *conn);
+/* A callback that decides nothing took so long: an offence when it is beyond the budget. */
+void algorithm_took(struct stack *stack, struct conn *conn, struct duration took);
 /* Another one takes over, with the window in force. 0; -ENOMEM: all is as before; -EINVAL: it refused, and the
  * built-in Reno has taken over. */
 int algorithm_switch(struct stack *stack, struct conn *conn, const struct stack_congestion *to);
@@ -91,6 +93,8 @@ void shadow_end(struct stack *stack, struct conn *conn);
 /* There is one. */
 void shadow_tell(struct stack *stack, struct conn *conn, const struct told *told);
 const struct shadow *shadow_of(const struct conn *conn); /* NULL: none */
+/* There is one. As algorithm_took. */
+void shadow_took(struct stack *stack, struct conn *conn, struct duration took);
 
 /* ---- choice.c: which algorithm a connection has
  * -------------------------------------------------------------------------- */

@@ -32,10 +32,22 @@ uint8_t samples_outputs(const struct stack_congestion *congestion, const void *s
 	return (uint8_t)count;
 }
 
+/* Time that outputs() of both algorithms took; 0: not measured. */
+struct times {
+	struct duration acting, shadow;
+};
+
+static int64_t clock_of(const struct stack *stack)
+{
+	return stack->config.stopwatch ? stack->config.stopwatch() : 0;
+}
+
 /* Every byte is set: it is compared as bytes. */
-static void fill(const struct conn *conn, struct stack_sample *sample)
+static struct times fill(const struct stack *stack, const struct conn *conn, struct stack_sample *sample)
 {
 	const struct shadow *shadow = shadow_of(conn);
+	struct times times = { { 0 }, { 0 } };
+	int64_t begin;
 
 	memset(sample, 0, sizeof(*sample));
 	sample->connection_id = conn->id;
@@ -56,9 +68,13 @@ static void fill(const struct conn *conn, struct stack_sample *sample)
 	sample->srtt_ns = conn->rtt.srtt.ns;
 	sample->rttvar_ns = conn->rtt.rttvar.ns;
 	sample->min_rtt_ns = conn->rtt.min.ns;
-	sample->output_count = samples_outputs(conn->congestion, algorithm_state(conn), sample->output);
+	if (conn->congestion->ops->outputs) {
+		begin = clock_of(stack);
+		sample->output_count = samples_outputs(conn->congestion, algorithm_state(conn), sample->output);
+		times.acting.ns = clock_of(stack) - begin;
+	}
 	if (!shadow)
-		return;
+		return times;
 	sample->has_shadow = true;
 	sample->shadow = shadow->congestion->id;
 	sample->shadow_cwnd = (uint32_t)shadow->decision.cwnd_bytes;
@@ -66,7 +82,13 @@ static void fill(const struct conn *conn, struct stack_sample *sample)
 	                                  ? UINT32_MAX
 	                                  : (uint32_t)shadow->decision.ssthresh_bytes;
 	sample->shadow_pacing_bytes_per_s = shadow->decision.pacing_bytes_per_s;
-	sample->shadow_output_count = samples_outputs(shadow->congestion, shadow->state, sample->shadow_output);
+	if (shadow->congestion->ops->outputs) {
+		begin = clock_of(stack);
+		sample->shadow_output_count =
+		        samples_outputs(shadow->congestion, shadow->state, sample->shadow_output);
+		times.shadow.ns = clock_of(stack) - begin;
+	}
+	return times;
 }
 
 /* FNV-1a, by words. It tells whether something has changed, to nobody who would want to deceive it. */
@@ -88,6 +110,7 @@ void samples_look(struct stack *stack, struct conn *conn)
 {
 	struct sampling *sampling = &conn->extra->sampling;
 	struct stack_sample sample;
+	struct times times;
 	uint64_t print;
 
 	if (instant_before(stack->now, sampling->next)) {
@@ -96,7 +119,10 @@ void samples_look(struct stack *stack, struct conn *conn)
 		return;
 	}
 	sampling->due = INSTANT_NEVER;
-	fill(conn, &sample);
+	times = fill(stack, conn, &sample);
+	algorithm_took(stack, conn, times.acting);
+	if (conn->flags & CONN_SHADOWED)
+		shadow_took(stack, conn, times.shadow);
 	print = fingerprint(&sample);
 	if (print == sampling->print)
 		return;
@@ -113,7 +139,7 @@ void samples_end(struct stack *stack, struct conn *conn)
 	if (!(conn->flags & CONN_SAMPLED))
 		return;
 	conn->flags &= ~(uint32_t)CONN_SAMPLED;
-	fill(conn, &sample);
+	fill(stack, conn, &sample);
 	sample.at = stack->now;
 	sample.last = true;
 	push(stack, &sample);

@@ -97,6 +97,14 @@ void shadow_tell(struct stack *stack, struct conn *conn, const struct told *told
 	take(stack, conn, &decision, took);
 }
 
+void shadow_took(struct stack *stack, struct conn *conn, struct duration took)
+{
+	struct tapstack_cc_decision decision = conn->extra->shadow->decision;
+
+	if (took.ns > stack->config.congestion_budget.ns)
+		take(stack, conn, &decision, took);
+}
+
 const struct shadow *shadow_of(const struct conn *conn)
 {
 	return conn->flags & CONN_SHADOWED ? conn->extra->shadow : NULL;

@@ -392,6 +392,9 @@ static const struct bad_row bad[] = {
 	{ "plugins: {congestion: [{plugin: x, parms: {}}]}\n",
 	  "f:1:36: plugins.congestion: unknown entry parms; did you mean params?: expected plugin, name or "
 	  "params\n" },
+	{ "plugins: {logging: [{plugin: x, captur: {}}]}\n",
+	  "f:1:33: plugins.logging: unknown entry captur; did you mean capture?: expected plugin, name, params "
+	  "or capture\n" },
 	{ "plugins: {logging: [{plugin: x, params: 3}]}\n",
 	  "f:1:41: plugins.logging: params: expected {PARAMETER: VALUE}, found a single value\n" },
 	{ "plugins: {logging: [x, x]}\n",

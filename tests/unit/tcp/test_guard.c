@@ -291,6 +291,44 @@ static void each_kind_of_callback_is_timed(void **state)
 	}
 }
 
+static void slow_outputs(const void *memory, double *values)
+{
+	puppet_outputs(memory, values);
+	clock_ns += 1000000;
+}
+
+/* It decides nothing, and is called when samples are taken: there it is timed, too, acting and in shadow. */
+static void slow_outputs_are_offences(void **state)
+{
+	(void)state;
+	for (int shadow = 0; shadow < 2; shadow++) {
+		struct stack_congestion_change change = { .set_samples = true, .sample_every = { 1000000 } };
+		struct stack_notice notice;
+		struct peer *p;
+		uint32_t at = 2001;
+
+		begin(NULL);
+		bad_ops.outputs = slow_outputs;
+		p = sending(with_bad, sacking, 0);
+		if (shadow) {
+			change.congestion = stack_builtin_reno();
+			change.set_shadow = true;
+			change.shadow = &bad.congestion;
+		}
+		assert_int_equal(stack_admin_congestion(p->stack, peer_info(p).id, &change), 0);
+		for (int i = 0; i < 20; i++)
+			at = exchange(p, at);
+		assert_string_equal(peer_info(p).congestion, "reno");
+		assert_null(peer_info(p).shadow);
+		notice = expect_notice(p);
+		assert_int_equal(notice.offences, STACK_OFFENCE_TIME);
+		assert_int_equal(notice.shadow, shadow);
+		assert_int_equal(notice.longest.ns, 1000000);
+		peer_stop_anyhow(p);
+		end(NULL);
+	}
+}
+
 static void refusal_gives_a_notice(void **state)
 {
 	struct peer *p;
@@ -336,6 +374,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_slow_callback_in_a_hundred_is_none, begin, end),
 		cmocka_unit_test_setup_teardown(some_callbacks_are_timed, begin, end),
 		cmocka_unit_test_setup_teardown(each_kind_of_callback_is_timed, begin, end),
+		cmocka_unit_test_setup_teardown(slow_outputs_are_offences, begin, end),
 		cmocka_unit_test_setup_teardown(refusal_gives_a_notice, begin, end),
 		cmocka_unit_test_setup_teardown(notices_are_bounded, begin, end),
 	};
