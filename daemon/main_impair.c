@@ -160,8 +160,10 @@ static int apply(struct daemon *daemon, const struct config_impair *rule, size_t
 		return -ENOMEM;
 	error = give_to_shards(daemon, rules);
 	if (error != 0) {
-		/* Those that have the new ones go back: that asks for no memory. */
-		give_to_shards(daemon, before);
+		/* Those that have the new ones go back; their counters begin anew. */
+		if (give_to_shards(daemon, before) != 0)
+			log_write(LOG_ERR, "link.impair is not the same in all shards: %s; set it again",
+			          strerror(ENOMEM));
 		free_rules(rules);
 		return error;
 	}

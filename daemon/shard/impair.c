@@ -34,7 +34,9 @@ int shard_impair(struct shard *shard, struct impair_rule *const *rule, size_t co
 void shard_impair_count(const struct shard *shard, size_t index, unsigned direction,
                         struct impair_rule_counters *ret_counters)
 {
-	impair_rules_count(shard->impair_rules, index, (enum impair_direction)direction, ret_counters);
+	*ret_counters = (struct impair_rule_counters){ 0 };
+	if (shard->impair_rules)
+		impair_rules_count(shard->impair_rules, index, (enum impair_direction)direction, ret_counters);
 }
 
 void impair_turn(struct shard *shard)

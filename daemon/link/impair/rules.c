@@ -455,8 +455,12 @@ void impair_rules_flush(struct impair_rules *rules)
 void impair_rules_count(const struct impair_rules *rules, size_t index, enum impair_direction direction,
                         struct impair_rule_counters *ret_counters)
 {
-	const struct chain *chain = &rules->pair[index]->chain[direction];
+	const struct chain *chain;
 
+	*ret_counters = (struct impair_rule_counters){ 0 };
+	if (index >= rules->count)
+		return;
+	chain = &rules->pair[index]->chain[direction];
 	ret_counters->frames = chain->frames;
 	ret_counters->bytes = chain->bytes;
 	ret_counters->no_memory = chain->no_memory;

@@ -79,7 +79,7 @@ struct impair_rule_counters {
 	uint64_t no_memory;     /* packets dropped or not doubled: the limit of bytes held was reached */
 	struct impair_way_counters way;
 };
-/* Of the rule at this place of the order. */
+/* Of the rule at this place of the order; zeros when there is none. */
 void impair_rules_count(const struct impair_rules *rules, size_t index, enum impair_direction direction,
                         struct impair_rule_counters *ret_counters);
 

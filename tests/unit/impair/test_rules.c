@@ -439,18 +439,27 @@ static void test_queues_share_a_line(void **state)
 	end(b);
 }
 
+/* A shard that had no memory for the rules of the others is asked for their counters, too. */
+static void test_count_of_none(void **state)
+{
+	struct fixture *fixture = begin(1000);
+	struct impair_rule_counters got = { .frames = 1, .way.packets = 2 };
+
+	(void)state;
+	impair_rules_count(fixture->rules, 0, IMPAIR_OUT, &got);
+	assert_int_equal(got.frames, 0);
+	assert_int_equal(got.way.packets, 0);
+	end(fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_rules),
-		cmocka_unit_test(test_first_rule_that_fits),
-		cmocka_unit_test(test_split),
-		cmocka_unit_test(test_corruption_is_found),
-		cmocka_unit_test(test_delay_and_deadline),
-		cmocka_unit_test(test_change_while_held),
-		cmocka_unit_test(test_flush),
-		cmocka_unit_test(test_memory_is_bounded),
-		cmocka_unit_test(test_seed_replays),
+		cmocka_unit_test(test_count_of_none),        cmocka_unit_test(test_no_rules),
+		cmocka_unit_test(test_first_rule_that_fits), cmocka_unit_test(test_split),
+		cmocka_unit_test(test_corruption_is_found),  cmocka_unit_test(test_delay_and_deadline),
+		cmocka_unit_test(test_change_while_held),    cmocka_unit_test(test_flush),
+		cmocka_unit_test(test_memory_is_bounded),    cmocka_unit_test(test_seed_replays),
 		cmocka_unit_test(test_queues_share_a_line),
 	};
 
