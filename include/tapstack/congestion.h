@@ -105,7 +105,9 @@ struct tapstack_cc_decision {
 enum tapstack_cc_event {
 	TAPSTACK_CC_LOSS = 1, /* recovery begins (once per episode): set ssthresh and cwnd. Until RECOVERED the
 	                         host sends by proportional rate reduction (RFC 9937) towards the cwnd you set,
-	                         unless your algorithm has TAPSTACK_CC_OWN_RECOVERY */
+	                         unless your algorithm has TAPSTACK_CC_OWN_RECOVERY. RECOVERED follows at once, and
+	                         on_lost tells of nothing, where a probe of the tail has repaired the loss by itself
+	                         (RFC 8985 section 7.4) */
 	TAPSTACK_CC_ECN = 2,  /* ECN-Echo, at most once per round trip (RFC 3168); not in recovery. With AccECN
 	                         likewise; ce_bytes of on_ack tells more */
 	TAPSTACK_CC_RTO = 3,  /* the retransmission timer went off: set ssthresh and cwnd. Once until RECOVERED:
