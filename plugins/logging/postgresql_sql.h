@@ -68,7 +68,15 @@ static const char postgresql_views_1[] =
 " why.meaning AS closing_meaning, last.meaning AS last_meaning"
 " FROM connection c JOIN run r ON r.key = c.run JOIN host h ON h.id = r.host"
 " LEFT JOIN cause why ON why.id = c.closing_cause LEFT JOIN cause last ON last.id = c.last_cause"
-" WHERE c.closed IS NOT NULL GROUP BY h.name, why.name, last.name, why.meaning, last.meaning;";
+" WHERE c.closed IS NOT NULL GROUP BY h.name, why.name, last.name, why.meaning, last.meaning;"
+"CREATE VIEW congestion_comparison AS SELECT h.name AS host, c.service, c.congestion, count(*) AS connections,"
+" sum(c.bytes_acked) AS bytes_acked,"
+" trunc(sum(c.bytes_acked) / nullif(sum(c.closed - c.opened) / 1e9, 0)) AS goodput,"
+" round(sum(c.bytes_retransmitted) / sum(c.bytes_acked + c.bytes_retransmitted), 6) AS retransmission_ratio,"
+" round(avg(c.srtt) / 1e6, 3) AS mean_srtt_ms, round(avg(c.closed - c.opened) / 1e9, 6) AS mean_duration_s,"
+" round(avg(c.retransmits), 3) AS mean_retransmits"
+" FROM connection c JOIN run r ON r.key = c.run JOIN host h ON h.id = r.host"
+" WHERE c.closed IS NOT NULL AND c.bytes_acked > 0 GROUP BY h.name, c.service, c.congestion;";
 
 static const struct {
 	const char *tables, *views;

@@ -133,6 +133,9 @@ def test_same_as_the_audit(env):
         equal(server.sql(f"SELECT {columns} FROM {view} ORDER BY {order}"),
               daemon.sql(f"SELECT {columns} FROM {view} ORDER BY {order}") if view == "connections" else
               daemon.sql(f"SELECT {columns} FROM {view} ORDER BY {order}"), f"view {view}")
+    arms = ("SELECT service, congestion, connections, bytes_acked, goodput, retransmission_ratio, mean_srtt_ms, "
+            "mean_duration_s, mean_retransmits FROM congestion_comparison")
+    equal(server.sql(arms), daemon.sql(arms), "view congestion_comparison")
     equal(server.sql("SELECT sum(connections) FROM endings"), [(202,)], "connections in the view endings")
     daemon.stop()
     equal(server.sql("SELECT host, run, ending FROM runs"), [("one", 1, "stop")], "the run")
