@@ -59,7 +59,8 @@ struct pcapng {
 	uint32_t number;
 	uint64_t good;      /* length of the file, in whole blocks */
 	uint64_t packets;   /* in it, or in the buffer for it */
-	int64_t started_ns; /* of its first packet */
+	int64_t started_ns; /* time of its first packet */
+	int64_t began_ns;   /* when that came; CLOCK_MONOTONIC, because packets' times go on when the clock is set */
 	struct interface interface[SHARDS_MAX];
 	uint32_t interface_count;
 
@@ -395,6 +396,14 @@ static uint32_t flags_of(const struct tapstack_log_packet *packet)
 	return flags | reception << 2;
 }
 
+static int64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 static void add_packet(struct pcapng *pcapng, const struct tapstack_log_packet *packet)
 {
 	struct interface *interface = &pcapng->interface[packet->shard % SHARDS_MAX];
@@ -424,8 +433,10 @@ static void add_packet(struct pcapng *pcapng, const struct tapstack_log_packet *
 	}
 	block_options_end(&block);
 	end(pcapng, &block);
-	if (pcapng->packets++ == 0)
+	if (pcapng->packets++ == 0) {
 		pcapng->started_ns = packet->time_ns;
+		pcapng->began_ns = monotonic_ns();
+	}
 }
 
 /* Would the file be too long, or too old, with this packet and the statistics at its end? */
@@ -500,13 +511,11 @@ static int pcapng_reopen(void *state)
 static int pcapng_idle(void *state, int64_t *ret_wait_ns)
 {
 	struct pcapng *pcapng = state;
-	struct timespec now;
 	int64_t age_ns;
 
 	if (pcapng->fd < 0 || pcapng->file_ns == 0 || pcapng->packets == 0)
 		return 0;
-	clock_gettime(CLOCK_REALTIME, &now);
-	age_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - pcapng->started_ns;
+	age_ns = monotonic_ns() - pcapng->began_ns;
 	if (age_ns >= pcapng->file_ns)
 		return close_file(pcapng);
 	*ret_wait_ns = pcapng->file_ns - age_ns;
