@@ -24,7 +24,7 @@ const struct named_meaning *main_signals(void)
 		{ "SIGTERM, SIGINT",
 		  "stop: connections are closed within shutdown.grace; the second one aborts them" },
 		{ "SIGHUP", "read the configuration and the plugins again, all of it or nothing, and reopen the logs "
-		            "of plugins" },
+		            "of plugins in either case" },
 		{ NULL, NULL },
 	};
 

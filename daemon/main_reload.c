@@ -121,7 +121,6 @@ static int apply(struct daemon *daemon, struct config *config, struct report *re
 	if (error != 0)
 		log_write(LOG_ERR, "the lists of who may use the control socket stay as they were: %s",
 		          strerror(-error));
-	registry_log_reopen(daemon->registry);
 	if (daemon->config != daemon->started)
 		config_free(daemon->config);
 	daemon->config = config;
@@ -157,6 +156,8 @@ int daemon_reload(struct daemon *daemon, json_t **ret_report)
 	} else if (report.changed && report.needs_restart && report.errors) {
 		notify_reloading();
 		error = load_and_apply(daemon, &report);
+		/* In either case: whoever has moved the files knows nothing of the configuration. */
+		registry_log_reopen(daemon->registry);
 		notify_ready(daemon);
 	}
 	if (error != 0) {

@@ -94,6 +94,24 @@ def test_rotation(env):
     equal(sorted(lines), rows, "lines of all files")
 
 
+def test_rotation_whatever_the_configuration(env):
+    """Who rotates must not depend on a file that somebody is editing."""
+    daemon = daemon_with(env, {"plugin": "jsonl", "params": {"path": "events.jsonl"}})
+    path = os.path.join(daemon.state, "events.jsonl")
+    come_and_go(1)
+    with open(daemon.path, "w", encoding="utf-8") as file:
+        file.write("half: [")
+    os.rename(path, path + ".1")
+    daemon.signal(signal.SIGHUP)
+    wait_until(lambda: os.path.exists(path), "the file is opened again")
+    daemon.wait_log("the configuration was not accepted")
+    come_and_go(1)
+    settle(daemon, 2)
+    daemon.stop()
+    with open(path, encoding="utf-8") as file:
+        check(file.read().count("\n") >= 3, "what came after the rotation is in the new file")
+
+
 class Reader:
     """The reading end of a FIFO: held open, and not read until somebody asks."""
 
