@@ -64,6 +64,10 @@ struct daemon {
 	struct status *status; /* NULL: no service of kind http so far */
 	struct control *control;
 	bool actions_lost; /* the last one could not be recorded, and that has been logged */
+	struct {
+		int64_t second;         /* of shard_now */
+		unsigned count, silent; /* notices in it; of these not logged */
+	} noticed;
 
 	struct running_impair *impair; /* NULL: no rules so far */
 	struct running_services services;

@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define NOTICES_A_SECOND 5u /* in the log */
+
 int64_t congestion_stopwatch(void)
 {
 	struct timespec now;
@@ -75,15 +77,32 @@ static void nothing(struct shard_job *job, struct stack *stack)
 	(void)stack;
 }
 
-static void tell(struct shard_job *job)
+/* An algorithm that is wrong is so on every connection: the log has the first few of each second, and how many more
+ * there were. The audit has all. */
+static bool may_log(struct daemon *daemon)
 {
-	struct told *told = (struct told *)job;
-	const struct stack_notice *notice = &told->notice;
-	const char *from = algorithm(told->daemon, notice->from), *to = algorithm(told->daemon, notice->to);
-	unsigned long long id = notice->connection_id;
-	char why[200];
+	int64_t second = shard_now().ns / 1000000000;
 
-	list_offences(notice, why, sizeof(why));
+	if (daemon->noticed.second != second) {
+		if (daemon->noticed.silent > 0)
+			log_write(
+			        LOG_WARNING,
+			        "and %u more connections whose congestion algorithm was taken away: see the actions "
+			        "in the audit",
+			        daemon->noticed.silent);
+		daemon->noticed.second = second;
+		daemon->noticed.count = daemon->noticed.silent = 0;
+	}
+	if (daemon->noticed.count++ < NOTICES_A_SECOND)
+		return true;
+	daemon->noticed.silent++;
+	return false;
+}
+
+static void log_notice(const struct stack_notice *notice, const char *from, const char *to, const char *why)
+{
+	unsigned long long id = notice->connection_id;
+
 	if (notice->kind == STACK_NOTICE_CONGESTION_REFUSED) {
 		log_write(LOG_WARNING, "connection %llu: congestion algorithm %s%s would not begin, or had no memory",
 		          id, from, notice->shadow ? ", in shadow," : "");
@@ -95,6 +114,18 @@ static void tell(struct shard_job *job)
 		log_write(LOG_WARNING, "connection %llu: %s is in its shadow no more", id, from);
 	else
 		log_write(LOG_WARNING, "connection %llu goes on with %s", id, to);
+}
+
+static void tell(struct shard_job *job)
+{
+	struct told *told = (struct told *)job;
+	const struct stack_notice *notice = &told->notice;
+	const char *from = algorithm(told->daemon, notice->from), *to = algorithm(told->daemon, notice->to);
+	char why[200];
+
+	list_offences(notice, why, sizeof(why));
+	if (may_log(told->daemon))
+		log_notice(notice, from, to, why);
 	record(told->daemon, notice,
 	       notice->kind == STACK_NOTICE_CONGESTION_REFUSED ? "CongestionRefused" : "CongestionFallback", from,
 	       notice->shadow ? "none" : to, why);

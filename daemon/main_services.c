@@ -326,6 +326,17 @@ static void undo_on_shard(void *context, struct shard *shard)
 		undo(shard, exchange);
 }
 
+/* For the connections that it accepts from now on. */
+static void set_congestion(struct shard *shard, const struct running_service *service,
+                           const struct stack_congestion *congestion)
+{
+	int error = tenant_set_congestion(shard, service->options.id, congestion);
+
+	if (error != 0)
+		log_write(LOG_ERR, "service %s keeps its old congestion algorithm in shard %u: %s",
+		          service->options.name, shard_index(shard), strerror(-error));
+}
+
 static void commit_on_shard(void *context, struct shard *shard)
 {
 	const struct exchange *exchange = context;
@@ -336,7 +347,7 @@ static void commit_on_shard(void *context, struct shard *shard)
 		int error = tenant_tune(shard, service->options.id, &service->tcp);
 
 		tenant_configure(shard, &service->options);
-		tenant_set_congestion(shard, service->options.id, service->listen.congestion);
+		set_congestion(shard, service, service->listen.congestion);
 		if (error != 0)
 			log_write(LOG_ERR, "service %s keeps its old section tcp in shard %u: %s",
 			          service->options.name, shard_index(shard), strerror(-error));
@@ -364,7 +375,7 @@ static void switch_on_shard(void *context, struct shard *shard)
 		const struct running_service *service = &change->services->item[i];
 
 		if (service->listen.congestion == change->from)
-			tenant_set_congestion(shard, service->options.id, change->to);
+			set_congestion(shard, service, change->to);
 	}
 }
 
