@@ -109,7 +109,7 @@ run_tests()
 	say "$1: $2"
 	status=0
 	# A test that hangs is a test that fails.
-	make -C "build/$1" -s -k -j"$jobs" VERBOSE=1 LOG_COMPILER="timeout --kill-after=10 300" "$2" || status=$?
+	make -C "build/$1" -s -k -j"$jobs" VERBOSE=1 LOG_COMPILER="timeout --kill-after=10 600" "$2" || status=$?
 	results=$(tests/run-count.sh "build/$1")
 	passed=$((passed + ${results% *}))
 	failed=$((failed + ${results#* }))

@@ -103,7 +103,7 @@ else
 		case $target in
 		fuzz_impair) runs=20000 ;; # may be cut into thousands of packets
 		fuzz_stack) runs=10000 ;; # a list of frames, each
-		fuzz_dialogue | fuzz_fragments | fuzz_nd) runs=3000 ;;
+		fuzz_dialogue | fuzz_fragments | fuzz_nd) runs=2000 ;;
 		*) runs=100000 ;;
 		esac
 		mkdir "$folder/found" # what is new goes to the first one
