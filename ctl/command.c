@@ -28,7 +28,8 @@ static const struct command table[] = {
 	{ "set", "ID NAME=VALUE...",
 	  "changes a live connection: congestion=ALGORITHM takes over, with window and round-trip time as they are; "
 	  "shadow=ALGORITHM sees the same, and its decisions are recorded only (shadow=none ends that); "
-	  "sample=MILLISECONDS records its time series, a point no sooner than that after the last (sample=0 ends "
+	  "sample=TIME (100ms, 1s; a plain number is milliseconds) records its time series, a point no sooner than "
+	  "that after the last (sample=0 ends "
 	  "that)",
 	  "tapstackctl set 17 congestion=bbr shadow=cubic sample=100", 2, INT_MAX, command_set },
 	{ "services", "", "what answers on which port", NULL, 0, 0, command_services },

@@ -18,12 +18,18 @@ static bool read_assignment(json_t *parameters, const char *text)
 	if (length == strlen("shadow") && strncmp(text, "shadow", length) == 0)
 		return json_object_set_new(parameters, "shadow", json_string(equals + 1)) == 0;
 	if (length != strlen("sample") || strncmp(text, "sample", length) != 0) {
-		usage_error("\"%s\" is none of congestion=ALGORITHM, shadow=ALGORITHM and sample=MILLISECONDS", text);
+		usage_error("\"%s\" is none of congestion=ALGORITHM, shadow=ALGORITHM and sample=TIME", text);
 		return false;
 	}
 	ms = strtod(equals + 1, &end);
-	if (equals[1] == '\0' || *end != '\0' || !(ms >= 0 && ms <= 3600000)) {
-		usage_error("sample=%s: must be a number of milliseconds up to 3600000; 0: no samples", equals + 1);
+	if (strcmp(end, "s") == 0)
+		ms *= 1000;
+	if (end == equals + 1 || (*end != '\0' && strcmp(end, "ms") != 0 && strcmp(end, "s") != 0) ||
+	    !(ms >= 0 && ms <= 3600000)) {
+		usage_error(
+		        "sample=%s: must be a time such as 100ms or 1s (a plain number is milliseconds), up to an "
+		        "hour; 0: no samples",
+		        equals + 1);
 		return false;
 	}
 	return json_object_set_new(parameters, "sample", json_real(ms)) == 0;

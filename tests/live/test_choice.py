@@ -68,7 +68,7 @@ def test_change_of_a_live_connection(env):
     name = str(connection["id"])
     exchange(sock, 50)
     before = daemon.ctl_json("show", name)
-    daemon.ctl("set", name, "congestion=cubic", "shadow=vegas", "sample=1")
+    daemon.ctl("set", name, "congestion=cubic", "shadow=vegas", "sample=0.001s")
     after = daemon.ctl_json("show", name)
     equal((before["cong"], after["cong"], after["shadow"]), ("reno", "cubic", "vegas"), "algorithms")
     check(after["cwnd"] >= before["cwnd"] / 2, f"its window stays: {before['cwnd']}, {after['cwnd']}")
@@ -77,7 +77,8 @@ def test_change_of_a_live_connection(env):
     daemon.ctl("set", name, "shadow=none", "sample=0")
     equal(daemon.ctl_json("show", name)["shadow"], None, "no shadow any more")
     for wrong, code, text in ((("congestion=bbr9",), 1, "no algorithm of this name"), (("cwnd=3",), 2, "none of"),
-                              (("sample=x",), 2, "milliseconds"), (("sample=-1",), 2, "milliseconds")):
+                              (("sample=x",), 2, "milliseconds"), (("sample=-1",), 2, "milliseconds"),
+                              (("sample=",), 2, "milliseconds"), (("sample=1h",), 2, "milliseconds")):
         check(text in daemon.ctl_error("set", name, *wrong, code=code), f"message about {wrong}")
     daemon.ctl("set", "999999", "congestion=cubic", code=5)
     # There and back: the one that is built in is an algorithm like any other.
