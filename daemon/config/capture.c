@@ -180,11 +180,10 @@ static int read_word(struct parser *parser, char *word, size_t length)
 static int read_filter(const char *text, struct parser *parser)
 {
 	char *at = parser->text;
+	size_t length;
 
 	snprintf(parser->text, sizeof(parser->text), "%s", text);
 	for (;;) {
-		size_t length;
-
 		at += strspn(at, " \t\n");
 		length = strcspn(at, " \t\n");
 		if (length == 0)
@@ -193,7 +192,13 @@ static int read_filter(const char *text, struct parser *parser)
 			return -1;
 		at += length;
 	}
-	return config_filter_read(parser->text, &parser->filter.frame, parser->reason);
+	if (config_filter_read(parser->text, &parser->filter.frame, parser->reason) == 0)
+		return 0;
+	length = strlen(parser->reason);
+	if (strstr(parser->reason, "is not a field") != NULL)
+		snprintf(parser->reason + length, sizeof(parser->reason) - length,
+		         "; a capture has id, state and verdict, too");
+	return -1;
 }
 
 /* ---- the entry ------------------------------------------------------------------------------------------------- */

@@ -395,6 +395,9 @@ static const struct bad_row bad[] = {
 	{ "plugins: {logging: [{plugin: x, captur: {}}]}\n",
 	  "f:1:33: plugins.logging: unknown entry captur; did you mean capture?: expected plugin, name, params "
 	  "or capture\n" },
+	{ "plugins: {logging: [{plugin: x, capture: {filter: prt=7}}]}\n",
+	  "f:1:51: plugins.logging: capture: filter: character 1: prt is not a field: peer, local, address, dport, "
+	  "sport, port or protocol; did you mean port?; a capture has id, state and verdict, too\n" },
 	{ "plugins: {logging: [{plugin: x, params: 3}]}\n",
 	  "f:1:41: plugins.logging: params: expected {PARAMETER: VALUE}, found a single value\n" },
 	{ "plugins: {logging: [x, x]}\n",
