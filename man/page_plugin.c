@@ -35,10 +35,12 @@ static void put_beginning(FILE *file)
 	roff_example(file, "CFLAGS += -g -O2 -Wall -Wextra -fPIC -fvisibility=hidden \\e\n"
 	                   "    $(shell pkg-config --cflags tapstack-plugin)\n"
 	                   "%.so: %.c ; $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -shared -o $@ $<");
-	roff_line(file,
-	          "The file must have the plugin's name, and lie in plugins.directory (pkg-config\n"
-	          "--variable=plugindir tapstack-plugin). Only root or the daemon's user may be able to write the\n"
-	          "file, its folder, and the folders above: its code has all rights of the daemon.");
+	roff_line(
+	        file,
+	        "The file must have the plugin's name, and lie in plugins.directory (pkg-config\n"
+	        "--variable=plugindir tapstack-plugin). Only root or the daemon's user may be able to write the\n"
+	        "file, its folder, and the folders above: its code has all rights of the daemon, and one that never\n"
+	        "comes back stops its shard until the watchdog starts the daemon again.");
 	fputs(".PP\n", file);
 	roff_line(file,
 	          "A congestion algorithm gets facts and returns a decision; it sees no connection, reads no clock\n"
@@ -117,7 +119,8 @@ static void put_logs(FILE *file)
 	                "SELECT on the views connections, transitions, live, runs, endings and "
 	                "congestion_comparison. A day is forgotten by "
 	                "DROP TABLE of\n"
-	                "its two partitions. Events that waited in the daemon when it crashed are in its own audit "
+	                "its two partitions. Time series and actions are in each machine's own audit only. Events "
+	                "that waited in the daemon when it crashed are in its own audit "
 	                "only. The\n"
 	                "unit of systemd lets the daemon reach this machine only: a receiver elsewhere needs "
 	                "IPAddressAllow= in a\n"

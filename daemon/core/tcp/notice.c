@@ -2,6 +2,7 @@
 #include "core/tcp/engine.h"
 
 #define NOTICES_MAX 64
+_Static_assert((NOTICES_MAX & (NOTICES_MAX - 1)) == 0, "positions in the ring wrap at 2^32");
 
 static void push(struct stack *stack, const struct stack_notice *notice)
 {

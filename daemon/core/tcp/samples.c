@@ -3,6 +3,7 @@
 #include "core/tcp/engine.h"
 
 #define SAMPLES_MAX 512
+_Static_assert((SAMPLES_MAX & (SAMPLES_MAX - 1)) == 0, "positions in the ring wrap at 2^32");
 
 static void push(struct stack *stack, const struct stack_sample *sample)
 {
