@@ -240,6 +240,14 @@ int document_read(struct config_arena *arena, const char *name, const char *text
 	return r;
 }
 
+bool node_repeats(const struct node *mapping, const struct node *entry)
+{
+	for (const struct node *child = mapping->child; child != entry; child = child->next)
+		if (strcmp(child->key->text, entry->key->text) == 0)
+			return true;
+	return false;
+}
+
 const char *node_kind_text(const struct node *node)
 {
 	if (node->kind == NODE_MAPPING)

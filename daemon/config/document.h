@@ -26,5 +26,8 @@ struct node {
 int document_read(struct config_arena *arena, const char *name, const char *text, size_t length,
                   struct node **ret_root, struct config_errors *errors);
 
+/* Does an entry of a mapping have the key of one before it? */
+bool node_repeats(const struct node *mapping, const struct node *entry);
+
 /* What a node is, for messages: "a list". */
 const char *node_kind_text(const struct node *node);

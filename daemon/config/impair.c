@@ -218,14 +218,6 @@ int config_impair_check(const struct config_impair_list *list, struct config_err
 /* ---- the list in a file ------------------------------------------------------------------------------------------
  */
 
-static bool given_before(const struct node *mapping, const struct node *entry)
-{
-	for (const struct node *child = mapping->child; child != entry; child = child->next)
-		if (strcmp(child->key->text, entry->key->text) == 0)
-			return true;
-	return false;
-}
-
 static bool read_rule(struct reader *reader, const struct node *node, size_t index, struct config_impair *rule)
 {
 	bool good = true;
@@ -241,7 +233,7 @@ static bool read_rule(struct reader *reader, const struct node *node, size_t ind
 	for (const struct node *child = node->child; child != NULL; child = child->next) {
 		char quote[ERRORS_QUOTE_MAX];
 
-		if (given_before(node, child)) {
+		if (node_repeats(node, child)) {
 			errors_add(reader->errors, &child->key->place, "link.impair: %s is given twice",
 			           errors_quote(child->key->text, quote));
 			return false;

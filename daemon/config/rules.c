@@ -33,14 +33,6 @@ static bool complain(struct reader *reader, const struct node *node, const char 
 	return false;
 }
 
-static bool given_twice(const struct node *mapping, const struct node *entry)
-{
-	for (const struct node *child = mapping->child; child != entry; child = child->next)
-		if (strcmp(child->key->text, entry->key->text) == 0)
-			return true;
-	return false;
-}
-
 /* One prefix, or a list of them. */
 static bool read_peers(struct reader *reader, const struct node *node, struct config_rule *rule)
 {
@@ -88,8 +80,8 @@ static bool read_use(struct reader *reader, const struct node *node, struct conf
 		return reader_value(reader, &name_key, KEY ": use", node, &rule->arm[0].name);
 	}
 	for (const struct node *child = node->child; good && child != NULL; child = child->next)
-		good = given_twice(node, child) ? complain(reader, child->key, "use: an algorithm is given twice")
-		                                : read_arm(reader, child, rule);
+		good = node_repeats(node, child) ? complain(reader, child->key, "use: an algorithm is given twice")
+		                                 : read_arm(reader, child, rule);
 	return good;
 }
 
@@ -122,7 +114,7 @@ static bool read_rule(struct reader *reader, const struct node *node, struct con
 	if (node->kind != NODE_MAPPING)
 		return complain(reader, node, "expected an entry such as {peer: 192.0.2.0/24, use: cubic}");
 	for (const struct node *child = node->child; child != NULL; child = child->next) {
-		if (given_twice(node, child))
+		if (node_repeats(node, child))
 			good = complain(reader, child->key, "an entry is given twice");
 		else
 			good = read_entry(reader, child, rule) && good;
