@@ -178,7 +178,10 @@ enum exit_code command_impair(struct session *session, int argc, char **argv)
 		return change_impair(session, "ImpairRemove", json_pack("{s:s}", "name", argv[1]));
 	if (strcmp(verb, "clear") == 0 && argc == 1)
 		return change_impair(session, "ImpairClear", NULL);
-	return usage_error("impair: nothing, add OPTION=VALUE..., set NAME OPTION=VALUE..., remove NAME, or clear");
+	return usage_error(
+	        "impair %s: expected add OPTION=VALUE..., set NAME OPTION=VALUE..., remove NAME, clear, or "
+	        "nothing",
+	        verb);
 }
 
 /* ---- connections --------------------------------------------------------------------------------------------- */
